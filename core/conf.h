@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* conf.h - everything a user can say, from one option table.
+ *
+ * options.def holds one row for each option; the command line, the config file, the environment, --help and the man page
+ * are made from it. Parsing is pure: it reads no file by itself (conf_load_file is told which), opens nothing, and prints
+ * nothing; a mistake is one line in a fault that names the option, the value and what was expected.
+ * Precedence: command line over config file over environment over default. */
+#ifndef CORE_CONF_H
+#define CORE_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/session.h"
+#include "core/trust.h"
+
+enum conf_command { CMD_CONNECT, CMD_CHECK, CMD_HELP, CMD_VERSION };
+
+struct conf {
+	enum conf_command command;
+
+	/* the URL: scheme://[user@]host[:port][/hub] */
+	const struct session_ops *protocol;
+	char host[HOST_MAX + 1]; /* no brackets */
+	uint16_t port;
+	char user[USER_MAX + 1];
+	char hub[USER_MAX + 1];
+
+	/* credentials: where to read the password from; never the password itself in argv */
+	const char *password_file; /* NULL: not given */
+	int password_fd;           /* -1: not given */
+	bool anonymous;            /* no user was named: SoftEther anonymous login */
+
+	struct trust_conf trust;
+
+	struct dest listen[LISTENERS_MAX]; /* proxy listeners; default 127.0.0.1:1080 */
+	unsigned nlisten;
+
+	/* static instead of negotiated; IP_NONE: negotiate */
+	struct ip ip4;
+	uint8_t ip4_prefix;
+	struct ip gateway;
+	struct ip dns;
+	uint16_t mtu; /* 0: negotiated */
+
+	uint32_t retries; /* reconnects in a row before giving up; UINT32_MAX: for ever */
+	uint32_t retry_interval_ms; /* first back-off */
+	uint32_t hold_ms; /* how long a new request waits for the tunnel */
+
+	int ready_fd; /* -1: none; gets one line and is closed */
+	const char *pid_file;
+	enum log_level log_level;
+	bool log_json;
+
+	char *strings; /* memory behind the const char * above */
+	size_t strings_len, strings_cap;
+};
+
+/* Parse @argv (argv[0] is skipped) and @env ("NAME=value", NULL-terminated; may be NULL). A -c FILE on the command line
+ * is read by @read_file, which gives malloc'd text (NUL-terminated, freed by the caller of it) or a negative VE_*.
+ * Returns 0 and fills *ret (conf_fini when done), or VE_USAGE with @f. */
+int conf_parse(struct conf *ret, int argc, char *const argv[], char *const env[],
+	       int (*read_file)(const char *path, char **ret_text, struct fault *f), struct fault *f);
+void conf_fini(struct conf *c);
+
+/* --help: the whole text, made from the table, malloc'd. NULL without memory. */
+char *conf_help(void);
+
+/* A URL into host, port, user, hub and protocol. "%XX" in user and hub is decoded. A password in the URL is refused with
+ * the reason (other users see argv). Returns 0 or VE_USAGE with @f. */
+int conf_parse_url(struct conf *c, const char *url, struct fault *f);
+
+#endif

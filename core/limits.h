@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* limits.h - every cap in the program, with its reason. Sizes in bytes, times in milliseconds.
+ *
+ * Nothing grows without one of these. The sum for the worst case is at the end, asserted at compile time. */
+#ifndef CORE_LIMITS_H
+#define CORE_LIMITS_H
+
+#define KIB 1024u
+#define MIB (1024u * KIB)
+
+/* --- names ------------------------------------------------------------------------------------------------ */
+#define HOST_MAX 255u     /* a DNS name in text form, RFC 1035; also SOCKS5's one-byte length */
+#define USER_MAX 255u     /* SoftEther's limit for user and hub names; MS-CHAPv2 allows 256 */
+#define PASSWORD_MAX 255u /* longest that every method can carry (PAP: one length byte) */
+
+/* --- wire: TCP and TLS to the server ---------------------------------------------------------------------- */
+#define WIRE_READ_MAX (256u * KIB)  /* ciphertext taken from the kernel at once: a batch of about 170 frames */
+#define WIRE_WRITE_MAX (256u * KIB) /* ciphertext waiting for the kernel; above it the session keeps its bytes */
+#define WIRE_CONNECT_MS 10000u      /* one TCP connect, softether-protocol.md 12.1 */
+#define WIRE_TLS_MS 15000u          /* one TLS handshake, softether-protocol.md 12.1 */
+#define WIRE_ADDRESSES_MAX 8u       /* addresses of one server name that we try */
+
+/* --- HTTP heads ------------------------------------------------------------------------------------------- */
+#define HTTP_HEAD_MAX (16u * KIB) /* start line and all fields; what nginx and Apache allow, rounded up */
+#define HTTP_FIELDS_MAX 64u       /* fields in one head, softether-protocol.md 13.3 */
+
+/* --- sessions --------------------------------------------------------------------------------------------- */
+#define SESSION_TX_MAX (256u * KIB)   /* frames waiting for the wire: a few milliseconds at full speed */
+#define SESSION_TX_CONTROL (4u * KIB) /* of these kept free for keep-alives and goodbyes */
+#define SESSION_RX_MAX (64u * KIB)    /* at least one largest message (HTTP phase: grown separately) plus a read */
+
+/* --- Ethernet --------------------------------------------------------------------------------------------- */
+#define FRAME_MAX 1600u      /* SoftEther drops larger ones, softether-protocol.md 6.2 */
+#define FRAME_HARD_MAX 3200u /* and ends the session above this */
+
+/* --- the private network ---------------------------------------------------------------------------------- */
+#define DHCP_WAIT_MS 15000u    /* to the first address; 4 DISCOVERs of lwIP; the issue allows 20 s in all */
+#define FLOW_CONNECT_MS 9000u  /* one TCP connect through the tunnel; browsers and curl hear of it within 10 s */
+#define RESOLVE_MS 5000u       /* one name, all servers tried */
+#define FLOWS_MAX 4096u        /* conversations at once; above it clients wait in the listen queue */
+#define FLOW_WINDOW_MAX (1u * MIB)  /* receive window of one flow: 80 Mbit/s at 100 ms */
+#define FLOW_SEND_MAX (1u * MIB)    /* bytes of one flow sent and not yet acknowledged */
+#define HELD_MAX 256u          /* requests waiting for the tunnel to come (back) up, of FLOWS_MAX */
+
+/* --- local clients ---------------------------------------------------------------------------------------- */
+#define LISTENERS_MAX 16u
+#define CLIENTS_MAX FLOWS_MAX   /* every client holds at most one flow */
+#define SOCKS_HANDSHAKE_MS 10000u /* from accept to a whole request: a local program has no reason to take longer */
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* wire.h - one TLS connection to a server, on libuv.
+ *
+ * Resolves the name (libuv's pool, never the loop thread), connects (addresses in turn, IPv6 and IPv4 interleaved, each
+ * with its own time limit), shakes hands, then moves ciphertext between the socket and tls.c. Plaintext is pulled and
+ * pushed by the owner, inside and outside of events. At most one write to the socket is under way; a second one is
+ * collected meanwhile. Nothing is queued beyond WIRE_WRITE_MAX: wire_write() takes less instead. */
+#ifndef CORE_WIRE_H
+#define CORE_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/session.h"
+#include "core/trust.h"
+
+struct wire;
+
+struct wire_events {
+	void (*opened)(void *ctx, const struct wire_facts *facts); /* TLS is up */
+	void (*readable)(void *ctx);                               /* wire_read() may have something */
+	void (*writable)(void *ctx);                               /* after a wire_write() that took less: room again */
+	void (*closed)(void *ctx, const struct fault *f);          /* last event; VE_EOF if the server closed cleanly */
+};
+
+/* Start connecting to @host (name or address literal, no brackets) and @port. @trust, @ev, @ctx are lent until
+ * wire_close(); @host is copied. No event comes before this returns. Returns 0 and *ret, or VE_NOMEM.
+ * Faults: VE_RESOLVE, VE_CONNECT (with the last address and the system's reason), VE_TLS. */
+int wire_open(struct wire **ret, uv_loop_t *loop, const char *host, uint16_t port, struct trust *trust,
+	      const struct wire_events *ev, void *ctx);
+
+/* Pull plaintext: 0 with *ret >= 1; VE_AGAIN: wait for readable; VE_EOF or VE_TLS: closed() will say why. */
+int wire_read(struct wire *w, uint8_t *p, size_t cap, size_t *ret);
+
+/* Push plaintext; returns how much was taken, 0..n. Less than @n: writable() follows when there is room. Bytes leave
+ * with the next wire_flush(). */
+size_t wire_write(struct wire *w, const uint8_t *p, size_t n);
+
+/* Hand what wire_write() encrypted to the kernel: at once if it takes it, else when it can. */
+void wire_flush(struct wire *w);
+
+/* Send close_notify as far as the socket takes it, close, free when libuv is done. No event after this call; *w is gone
+ * for the caller. Safe inside any event. NULL is fine. */
+void wire_close(struct wire *w);
+
+#endif
