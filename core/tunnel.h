@@ -2,12 +2,14 @@
 /* tunnel.h - the only pump: wire <-> session <-> link, with its timers and reconnects.
  *
  * A tunnel lives as long as the program. It opens a wire, makes a session on it, feeds the link, and when that ends
- * decides whether to try again: not after a final fault (wrong password, wrong certificate), not before it was up once
- * and --retries 0; otherwise after a back-off of retry_interval * 2^n up to 60 s, with jitter, for ever or --retries
- * times in a row. Listeners and flows are not its business: they see the link go and come. */
+ * decides whether to try again. Never after a final fault (wrong password, wrong certificate). Before it was up for the
+ * first time only if retry_first says so: a mistyped host should end in a line, not in a loop. Else after a back-off of
+ * retry_interval * 2^n up to 60 s, with jitter, for ever or --retries times in a row. Listeners and flows are not its
+ * business: they see the link go and come. */
 #ifndef CORE_TUNNEL_H
 #define CORE_TUNNEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -24,12 +26,14 @@ struct tunnel_conf {
 	struct session_conf session;
 	uint32_t retries;           /* in a row; UINT32_MAX: for ever */
 	uint32_t retry_interval_ms; /* first back-off, >= 1 */
+	bool retry_first;           /* retry the very first connect too: the user gave --retries */
 };
 
 struct tunnel_events {
 	void (*ready)(void *ctx, const struct ip *address); /* after every connect, and after an address change */
 	void (*lost)(void *ctx, const struct fault *f);     /* was up or trying; another try follows */
-	void (*over)(void *ctx, const struct fault *f);     /* last event; VE_CANCELED after tunnel_stop() */
+	void (*over)(void *ctx, const struct fault *f);     /* last event; VE_CANCELED after tunnel_stop(), VE_LOST if it
+	                                                     * had been up, else the code of what went wrong */
 };
 
 /* Make a tunnel and start connecting. @c's strings, @trust, @link_ops and @link, @env, @ev and @ctx are lent until
