@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* lwip_hooks.h - what our lwIP build calls in netstack/port.c, beside sys_now(). */
+#ifndef SOFTSOCKS_LWIP_HOOKS_H
+#define SOFTSOCKS_LWIP_HOOKS_H
+
+#include <stdint.h>
+
+struct ip_addr;
+
+/* 32 unpredictable bits: DNS ids and ports, DHCP transaction ids, first local port. */
+uint32_t netstack_random(void);
+
+/* The initial sequence number of a connection, RFC 6528: a clock plus a keyed hash of the four values. */
+uint32_t netstack_tcp_isn(const struct ip_addr *local_ip, uint16_t local_port, const struct ip_addr *remote_ip,
+                          uint16_t remote_port);
+
+/* An invariant of lwIP does not hold. Never returns: going on would mean memory nobody vouches for. */
+_Noreturn void netstack_assert_failed(const char *msg, int line, const char *file);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* lwipopts.h - how lwIP is built here.
+ *
+ * One thread, no operating-system layer, the raw callback API only, memory from malloc. lwIP's defaults are for
+ * devices with kilobytes of memory on a LAN; these are for a proxy with up to ten thousand flows whose segments come
+ * out of a tunnel. Every value stands with its reason. */
+#ifndef SOFTSOCKS_LWIPOPTS_H
+#define SOFTSOCKS_LWIPOPTS_H
+
+/* ---- system ---- */
+#define NO_SYS 1                        /* one thread: everything runs in the event loop */
+#define SYS_LIGHTWEIGHT_PROT 0          /* hence nothing to protect */
+#define LWIP_NETCONN 0                  /* raw API only */
+#define LWIP_SOCKET 0
+#define LWIP_TIMERS 1                   /* netstack calls sys_check_timeouts() from one timer of the loop */
+#define PPP_SUPPORT 0                   /* PPP is our own, in core/sstp; lwIP's has faults a server can trigger */
+#define LWIP_HOOK_FILENAME "lwip_hooks.h"
+
+/* ---- memory ----
+ * Everything comes from malloc: the MEMP_NUM_* counts do not bound anything then. netstack bounds the number of flows,
+ * and every queue below has a bound of its own per flow or per table. */
+#define MEM_LIBC_MALLOC 1               /* no static heap: memory follows the number of flows */
+#define MEMP_MEM_MALLOC 1               /* no static pools: ten thousand PCBs would be there from the start */
+#define MEM_ALIGNMENT 8                 /* pointers */
+#define MEMP_NUM_TCP_PCB 10240          /* documents the flow limit; see above */
+#define MEMP_NUM_UDP_PCB 4096
+#define PBUF_LINK_HLEN 14               /* an Ethernet header in front of every packet we make; SSTP does without */
+
+/* ---- links ---- */
+#define LWIP_SINGLE_NETIF 0             /* after a reconnect the old link may still be there for a moment */
+#define LWIP_ETHERNET 1
+#define ETH_PAD_SIZE 0                  /* frames are handed over as they lie in the session's buffer */
+#define LWIP_NETIF_HOSTNAME 1           /* DHCP tells the server who we are */
+#define LWIP_NETIF_STATUS_CALLBACK 1    /* readiness: an address has come or gone */
+#define LWIP_NETIF_EXT_STATUS_CALLBACK 1
+#define LWIP_NETIF_LINK_CALLBACK 1
+#define LWIP_NETIF_HWADDRHINT 1         /* each flow remembers its ARP entry: no table search per packet */
+#define LWIP_NETIF_TX_SINGLE_PBUF 0     /* links take chains; referenced payload need not be copied */
+#define LWIP_NETIF_LOOPBACK 0           /* packets to our own tunnel address are not delivered locally */
+
+/* ---- ARP and Ethernet ---- */
+#define LWIP_ARP 1
+#define ARP_TABLE_SIZE 32               /* hosts of the hub spoken to directly at the same time; the rest goes to the gateway */
+#define ARP_QUEUEING 1                  /* a SYN or a DNS query must not be lost while its next hop is being looked up */
+#define ARP_QUEUE_LEN 16                /* packets per entry, so at most 32 * 16 for addresses that do not answer */
+#define ETHARP_SUPPORT_STATIC_ENTRIES 1
+#define ETHARP_SUPPORT_VLAN 0           /* a tagged frame is not for us */
+
+/* ---- IPv4 ---- */
+#define LWIP_IPV4 1
+#define IP_FORWARD 0                    /* never a router */
+#define IP_DEFAULT_TTL 64               /* RFC 1122 and what every desktop system sends; lwIP's is 255 */
+#define IP_REASSEMBLY 1                 /* large UDP answers */
+#define IP_REASS_MAX_PBUFS 256          /* all fragments waiting, IPv4 and IPv6 each: about five full-size datagrams of 64 KiB */
+#define IP_REASS_MAXAGE 15              /* seconds */
+#define IP_FRAG 1
+#define LWIP_ICMP 1
+#define LWIP_RAW 1                      /* ICMP errors and echo can be received; costs one compare per packet when unused */
+#define LWIP_IGMP 0                     /* no multicast through a proxy */
+#define SO_REUSE 1                      /* a -R listener comes back while old connections of its port are in TIME_WAIT */
+
+/* ---- DHCP ---- */
+#define LWIP_DHCP 1
+#define LWIP_DHCP_DOES_ACD_CHECK 0      /* probing the offered address takes seconds; the server vouches for its lease */
+#define LWIP_ACD 0
+#define LWIP_AUTOIP 0
+#define LWIP_DHCP_MAX_DNS_SERVERS 4
+#define LWIP_DHCP_GET_NTP_SRV 0
+
+/* ---- DNS ---- */
+#define LWIP_DNS 1
+#define DNS_MAX_SERVERS 4               /* two of IPv4 and two of IPv6 */
+#define DNS_TABLE_SIZE 64               /* answers cached and queries under way; netstack queues what does not fit */
+#define DNS_MAX_NAME_LENGTH 256         /* the longest name there is, and its end */
+#define DNS_MAX_RETRIES 4
+#define DNS_DOES_NAME_CHECK 1           /* an answer must repeat the question */
+/* Random id, random port, and no second query for a name that is under way (a birthday attack's lever). */
+#define LWIP_DNS_SECURE (LWIP_DNS_SECURE_RAND_XID | LWIP_DNS_SECURE_NO_MULTIPLE_OUTSTANDING | \
+                         LWIP_DNS_SECURE_RAND_SRC_PORT)
+
+/* ---- IPv6 ---- */
+#define LWIP_IPV6 1
+#define LWIP_IPV6_NUM_ADDRESSES 4       /* link-local, one or two prefixes, one static */
+#define LWIP_IPV6_AUTOCONFIG 1          /* SLAAC */
+#define LWIP_IPV6_SEND_ROUTER_SOLICIT 1
+#define LWIP_IPV6_DUP_DETECT_ATTEMPTS 1
+#define LWIP_IPV6_DHCP6 1               /* stateless: DNS servers that are not in the router advertisement */
+#define LWIP_IPV6_DHCP6_STATELESS 1
+#define LWIP_IPV6_DHCP6_STATEFUL 0
+#define LWIP_DHCP6_MAX_DNS_SERVERS 4
+#define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 4
+#define LWIP_IPV6_FORWARD 0
+#define LWIP_IPV6_FRAG 1
+#define LWIP_IPV6_REASS 1
+#define LWIP_IPV6_MLD 1                 /* switches with snooping deliver neighbour solicitations only to members */
+#define LWIP_ND6_QUEUEING 1
+#define MEMP_NUM_ND6_QUEUE 64
+#define LWIP_ND6_NUM_NEIGHBORS 32       /* as ARP_TABLE_SIZE */
+#define LWIP_ND6_NUM_DESTINATIONS 64
+#define LWIP_ND6_NUM_ROUTERS 3
+#define LWIP_ND6_NUM_PREFIXES 5
+
+/* ---- UDP ---- */
+#define LWIP_UDP 1
+
+/* ---- TCP: sizes ----
+ * A window is what a flow can carry per round trip: 1 MiB is 84 Mbit/s at 100 ms. */
+#define LWIP_TCP 1
+#define TCP_MSS 1460                    /* Ethernet; links with less say so in their MTU, and it is taken from there */
+#define LWIP_WND_SCALE 1
+#define TCP_RCV_SCALE 7                 /* the smallest shift that can announce 4 MiB */
+#define TCP_WND (1024 * 1024)           /* receive window, bytes per flow */
+#define TCP_SND_BUF (1024 * 1024)       /* send buffer, bytes per flow */
+#define TCP_SND_QUEUELEN (4 * (TCP_SND_BUF / TCP_MSS)) /* pbufs; header and payload are one each, half-full segments twice that */
+#define MEMP_NUM_TCP_SEG TCP_SND_QUEUELEN
+#define TCP_SNDLOWAT (32 * 1024)        /* only lwIP's own sockets use it, but it is checked */
+#define TCP_WND_UPDATE_THRESHOLD (16 * 1024) /* reopen the window in steps of 11 segments: fewer packets, and well below any window */
+
+/* ---- TCP: loss ----
+ * A TCP tunnel loses nothing, but the network behind the server may, and so does UDP acceleration. */
+#define TCP_QUEUE_OOSEQ 1
+#define TCP_OOSEQ_MAX_BYTES (512 * 1024) /* out-of-order data kept per flow: half a window */
+#define TCP_OOSEQ_MAX_PBUFS 1024        /* the same against tiny segments, whose cost is not their bytes */
+#define LWIP_TCP_SACK_OUT 1             /* tell the sender what arrived; lwIP does not use what it is told */
+#define LWIP_TCP_MAX_SACK_NUM 4
+#define LWIP_TCP_TIMESTAMPS 0           /* lwIP neither measures nor protects with them: 12 bytes per segment for nothing */
+/* RFC 6928: start with ten segments. */
+#define LWIP_TCP_CALC_INITIAL_CWND(mss) LWIP_MIN(10U * (mss), LWIP_MAX(2U * (mss), 14600U))
+
+/* ---- TCP: time ----
+ * Every 100 ms a fast tick (delayed ACKs), every 200 ms a slow one, in which all other timers count. The shortest
+ * retransmission timeout is three slow ticks, 0.4 to 0.6 s: above the 200 ms some systems delay an ACK. Timers stop
+ * while there is no connection. Units that change with it: tcp_poll() intervals are slow ticks (200 ms, not 500 ms),
+ * and so is the table of zero-window probes (0.6 s to 24 s). */
+#define TCP_TMR_INTERVAL 100
+#define LWIP_TCP_RTO_TIME 1000          /* first retransmission after 1 s (RFC 6298); lwIP's is 3 s */
+#define TCP_MAXRTX 12
+#define TCP_SYNMAXRTX 12                /* one SYN a second, so twelve seconds until a connection is given up; the default is six */
+#define TCP_MSL 5000                    /* TIME_WAIT of 10 s instead of 120: local ports are ours alone, and at 10,000 flows they matter */
+
+/* ---- TCP: the rest ---- */
+#define LWIP_HOOK_TCP_ISN(lip, lport, rip, rport) netstack_tcp_isn(lip, lport, rip, rport) /* RFC 6528 */
+#define LWIP_RANDOMIZE_INITIAL_LOCAL_PORTS 1
+#define LWIP_TCP_KEEPALIVE 1
+#define TCP_LISTEN_BACKLOG 1            /* -R: a listener does not take more than its front-end accepts */
+#define LWIP_SO_LINGER 0
+
+/* ---- checksums: all are made and all are verified ---- */
+#define LWIP_CHKSUM_ALGORITHM 3         /* the fastest of the three portable ones */
+
+/* ---- counters, not their printing ---- */
+#define LWIP_STATS 1
+#define LWIP_STATS_LARGE 1              /* 32 bits */
+#define LWIP_STATS_DISPLAY 0
+#define MEM_STATS 0                     /* malloc has none, */
+#define MEMP_STATS 0                    /* nor have pools that are malloc */
+
+#endif
