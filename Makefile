@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # make                  build/softsocks (the first time it fetches the libraries it is built from, see third_party/)
-# make check            unit tests and the fuzzing corpus: quick, no network
+# make check            unit tests and the fuzzing corpus: quick, no network; ONLY='test_rd*' for some of them
 # make test             everything: lint, check, then test/interop against real servers
 # make demo             show it: test/demo
 # make fuzz T=NAME      fuzz one target of test/fuzz with clang, S=SECONDS (60)
@@ -68,8 +68,9 @@ endef
 ours    := $(sort $(filter-out socks/main.c,$(wildcard core/*.c core/*/*.c netstack/*.c socks/*.c)))
 main    := $(wildcard socks/main.c)
 support := $(wildcard test/support/*.c)
-units   := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
-fuzzers := $(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+chosen   = $(if $(ONLY),$(filter $(subst *,%,$(ONLY)),$(1)),$(1))
+units   := $(call chosen,$(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c)))
+fuzzers := $(call chosen,$(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/fuzz_*.c)))
 peers   := $(patsubst test/peer/%.c,%,$(wildcard test/peer/*.c))
 obj      = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
@@ -107,7 +108,7 @@ $(OUT)/.flags: force
 	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' > $@
 
 programs: all $(UNITS) $(REPLAYS) $(PEERS)
-check: programs
+check: $(UNITS) $(REPLAYS)
 	@OUT=$(OUT) test/run check
 test: programs
 	@OUT=$(OUT) test/run lint check interop
@@ -134,7 +135,7 @@ install: all
 	install -D -m 755 $(OUT)/softsocks $(DESTDIR)$(PREFIX)/bin/softsocks
 	for m in $(wildcard doc/*.1); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/}; done
 clean:
-	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name src ! -name apt ! -name tools -exec rm -rf {} +
+	rm -rf $(addprefix $(BUILD)/,obj unit fuzz libfuzzer peer third_party test-results libsoftsocks.a softsocks .flags clang san-*)
 distclean:
 	rm -rf $(BUILD) build
 
