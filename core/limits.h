@@ -32,6 +32,24 @@
 /* --- Ethernet --------------------------------------------------------------------------------------------- */
 #define FRAME_MAX 1600u      /* SoftEther drops larger ones, softether-protocol.md 6.2 */
 #define FRAME_HARD_MAX 3200u /* and ends the session above this */
+#define FRAME_MIN 14u        /* two addresses and a type */
+
+/* --- SoftEther -------------------------------------------------------------------------------------------- */
+#define SE_BODY_MAX (1u * MIB)         /* one HTTP body, one PACK; a Welcome has 2 KiB, a hub message adds up to 60 */
+#define SE_PACK_ELEMENTS_MAX 512u      /* a Welcome has about 80, softether-protocol.md 3 */
+#define SE_PACK_VALUES_MAX 256u        /* in one element; the longest array we know, ports, has 128 */
+#define SE_PACK_VALUE_MAX (512u * KIB) /* one value; the longest we know are hub messages and certificates */
+#define SE_PACK_NAME_MAX 63u           /* softether-protocol.md 3 */
+#define SE_NOOPS_MAX 30u               /* NOOPs before one answer, softether-protocol.md 2.6 */
+#define SE_NOTICE_MAX (64u * KIB)      /* text of a hub message, softether-protocol.md 5.3 */
+#define SE_UNIT_BLOCKS_MAX 65536u      /* blocks the server may announce at once; a counter, nothing is allocated */
+#define SE_UNIT_FRAMES_MAX 1024u       /* blocks we announce at once: the queue length of the official programs */
+#define SE_KEEPALIVE_MAX 512u          /* filler in a keep-alive, softether-protocol.md 6.2 */
+#define SE_HTTP_IDLE_MS 15000u         /* silence before the data phase, softether-protocol.md 12.1 */
+#define SE_LOGIN_MS 300000u            /* all of the login: 30 NOOPs of a slow authentication server, but no endless drip */
+#define SE_TIMEOUT_MIN_MS 5000u        /* bounds of the session's own timeout, softether-protocol.md 5.2 */
+#define SE_TIMEOUT_MAX_MS 60000u
+#define SE_TIMEOUT_DEFAULT_MS 20000u   /* a server that names none has the default policy */
 
 /* --- the private network ---------------------------------------------------------------------------------- */
 #define DHCP_WAIT_MS 15000u    /* to the first address; 4 DISCOVERs of lwIP; the issue allows 20 s in all */
