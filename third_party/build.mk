@@ -26,10 +26,11 @@ ifeq ($(ARCH),x86_64)
 wolfssl_c += wolfcrypt/src/sp_x86_64.c
 wolfssl_S := $(addprefix wolfcrypt/src/, aes_asm.S aes_gcm_asm.S chacha_asm.S fe_x25519_asm.S poly1305_asm.S \
 	sha256_asm.S sha512_asm.S sp_x86_64_asm.S)
+wolfssl_S_flags := -DWOLFSSL_X86_64_BUILD= # aes_asm.S does not read user_settings.h
 # Intrinsics for code that only runs where cpuid has found AES-NI.
-$(OUT)/third_party/wolfssl/wolfcrypt/src/aes.o: private TP_FLAGS += -maes -mpclmul -msse4.1
+$(OUT)/third_party/wolfssl/wolfcrypt/src/aes.o: private TP_FLAGS += -maes -mpclmul
 else
-wolfssl_c += $(if $(filter %64,$(ARCH)),wolfcrypt/src/sp_c64.c,wolfcrypt/src/sp_c32.c)
+wolfssl_c += wolfcrypt/src/sp_c64.c wolfcrypt/src/sp_c32.c # the one of the other word size is empty
 endif
 wolfssl_flags := -Ithird_party/wolfssl -I$(SRC)/wolfssl -Wno-unused
 
@@ -64,7 +65,7 @@ $(1)_o := $$(patsubst %,$(OUT)/third_party/$(1)/%.o,$$(basename $$($(1)_c) $$($(
 $(OUT)/third_party/$(1)/%.o: $(SRC)/$(1)/%.c $(OUT)/.flags
 	$$(call compile,$$(TP_CFLAGS) $$($(1)_flags) $$(TP_FLAGS))
 $(OUT)/third_party/$(1)/%.o: $(SRC)/$(1)/%.S $(OUT)/.flags
-	$$(call compile,$$(TP_DEFINES) $$($(1)_flags))
+	$$(call compile,$$(TP_DEFINES) $$($(1)_flags) $$($(1)_S_flags))
 $(OUT)/third_party/lib$(1).a: $$($(1)_o)
 	$$(call archive)
 OBJECTS += $$($(1)_o)
