@@ -25,12 +25,24 @@
 
 enum link_kind { LINK_ETHERNET, LINK_IP };
 
+/* Ways to log in, for session_conf.auth_methods. SoftEther's own protocol has ways of its own and ignores them. */
+enum {
+	AUTH_MSCHAPV2 = 1 << 0,
+	AUTH_EAP_MSCHAPV2 = 1 << 1,
+	AUTH_EAP_TLS = 1 << 2,
+	AUTH_PEAP = 1 << 3,
+	AUTH_CHAP = 1 << 4, /* CHAP with MD5 */
+	AUTH_PAP = 1 << 5,
+};
+#define AUTH_DEFAULT (AUTH_MSCHAPV2 | AUTH_EAP_MSCHAPV2 | AUTH_EAP_TLS | AUTH_PEAP)
+
 /* What the session learned about the link, given with SESSION_READY. */
 struct link_facts {
 	enum link_kind kind;
 	uint16_t mtu;          /* largest IP packet the session carries, 576..1500 */
 	struct ip ip4;         /* LINK_IP: our address; IP_NONE if none was negotiated */
 	struct ip dns[2];      /* LINK_IP: pushed name servers, IP_NONE where absent */
+	struct ip nbns[2];     /* LINK_IP: pushed NetBIOS name servers (WINS), IP_NONE where absent */
 	bool has_ip6_iid;      /* LINK_IP: IPV6CP opened with this interface identifier */
 	uint8_t ip6_iid[8];
 	uint8_t mac[6];        /* LINK_ETHERNET: ours, stable for account and installation, locally administered */
@@ -50,6 +62,7 @@ struct session_conf {
 	const char *user;      /* UTF-8, "" if none */
 	const char *password;  /* UTF-8, NULL: none was given (anonymous, where the protocol has that) */
 	const char *hub;       /* SoftEther virtual hub; NULL elsewhere */
+	unsigned auth_methods; /* AUTH_*: what the user allows; 0: AUTH_DEFAULT. Only what is implemented is offered. */
 	bool allow_unverified; /* the user said --insecure: log in although wire_facts.verified is false */
 	uint16_t mtu;          /* the user's --mtu, 0: the protocol's own */
 	uint8_t installation_id[20]; /* random, stable for this user and machine; MAC and unique ids are derived from it */
@@ -122,7 +135,7 @@ struct session {
 	const struct session_ops *ops;
 };
 
-/* The protocol for a URL scheme, or NULL. session_table() lists all, ended by NULL, for usage texts. */
+/* The protocol for a URL scheme (any case), or NULL. session_table() lists all, ended by NULL, for usage texts. */
 const struct session_ops *session_find(const char *scheme);
 const struct session_ops *const *session_table(void);
 
