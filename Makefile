@@ -45,7 +45,6 @@ ALL_LDFLAGS = -pie -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now,-
 LIBS   := -lm -ldl -lrt
 
 .SUFFIXES:
-.SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all check test demo fuzz lint tidy install clean distclean programs force
 Q := $(if $(V),,@)
