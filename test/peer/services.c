@@ -1,0 +1,786 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* services.c - the private services at the far end of a tunnel: something to fetch, to store, to stall and to count.
+ *
+ *   services [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] ADDR
+ *   services --bytes N                        write N of the bytes described below to standard output
+ *
+ * TCP on ADDR (with -b every port number is that much higher, for places where low ports are not to be had):
+ *   7     echo: sends back what it gets; the client's end of stream comes back as its own
+ *   9     discard: swallows everything; at the client's end of stream it says how many bytes that was ("N\n") and closes
+ *   19    endless bytes, as fast as they are taken; what the client sends is not read
+ *   80    HTTP/1.1, see below
+ *   4000  sends 1 MiB at once and ends its side; counts what the client goes on to send, till its end (see GET /count)
+ *   4001  sends 1000 bytes, reads 1 byte, then resets the connection
+ * UDP on ADDR:
+ *   7     echo
+ *   53    DNS, authoritative for nothing but this table; every other name does not exist:
+ *           private.softsocks.test   A ADDR (no AAAA)
+ *           v6.softsocks.test        AAAA fd77::1 (no A)
+ *           slow.softsocks.test      never answered
+ *
+ * HTTP (GET has HEAD beside it; connections are kept open; a body needs a Content-Length):
+ *   GET  /               a small page: "softsocks private page", the client's address as seen here, the time
+ *   GET  /bytes/N        N bytes, N up to 4 GiB
+ *   GET  /file/NAME      from the folder FILES
+ *   GET  /upload/NAME    from the folder UPLOADS
+ *   GET  /slow/N         N lines, one a second (N up to 3600)
+ *   GET  /count          port 4000 so far: "done=N last=BYTES total=BYTES"
+ *   PUT  /upload/NAME    store the body in UPLOADS, in one step when it is complete
+ *   PUT  /check          compare the body with the bytes of /bytes: "same N" or "differs at OFFSET"
+ *   PUT  /sink           count the body: "N"
+ *
+ * The bytes, here and on the ports 19, 4000 and 4001, depend on nothing but their offset, so that any piece of them can be
+ * checked by itself: they are the 64-bit numbers mix(0), mix(1), mix(2), ... in little-endian order, where mix is the
+ * finaliser of SplitMix64 (Steele, Lea, Flood 2014) applied to (number + 1) * 0x9e3779b97f4a7c15.
+ *
+ * A process a connection: a handler then reads like the protocol it speaks and may block wherever it likes; one that
+ * hangs hangs alone. The parent accepts, answers UDP, and counts its children (MAX_CHILDREN). A connection without any
+ * progress for IDLE_S seconds is closed.
+ */
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_CHILDREN 4096               /* connections at a time; ten thousand flows are not a matter for SecureNAT */
+#define IDLE_S       300
+#define HEAD_MAX     8192               /* request line and headers */
+#define CHUNK        (256 * 1024)       /* a multiple of 8, see bytes_at() */
+#define BYTES_MAX    (UINT64_C(4) << 30)
+#define SLOW_MAX     3600
+#define PUSH_SIZE    (UINT64_C(1) << 20)
+#define NAME_LEN_MAX 100
+
+/* What the children have to tell each other: one page, shared. */
+struct shared {
+	uint64_t push_done, push_last, push_total;
+};
+
+static struct shared *shared;
+static struct in_addr address;
+static const char *files_dir, *uploads_dir;
+static int children;
+
+/* ---- the bytes ---- */
+
+static uint64_t mix(uint64_t n)
+{
+	uint64_t z = (n + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+/* Fill @buf with the bytes from @offset on; @offset and @n are multiples of 8. */
+static void bytes_at(uint64_t offset, unsigned char *buf, size_t n)
+{
+	for (size_t i = 0; i < n; i += 8) {
+		uint64_t w = htole64(mix((offset + i) / 8));
+
+		memcpy(buf + i, &w, 8);
+	}
+}
+
+/* ---- sockets ---- */
+
+static bool write_all(int fd, const void *data, size_t n)
+{
+	const unsigned char *p = data;
+
+	while (n > 0) {
+		ssize_t k = write(fd, p, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return false;
+		p += k;
+		n -= (size_t)k;
+	}
+	return true;
+}
+
+static bool write_bytes(int fd, uint64_t n)
+{
+	static unsigned char buf[CHUNK];
+
+	for (uint64_t at = 0; at < n; at += CHUNK) {
+		bytes_at(at, buf, CHUNK);
+		if (!write_all(fd, buf, n - at < CHUNK ? (size_t)(n - at) : CHUNK))
+			return false;
+	}
+	return true;
+}
+
+/* Read to the end of the stream; returns how much there was. */
+static uint64_t drain(int fd)
+{
+	static unsigned char buf[CHUNK];
+	uint64_t sum = 0;
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		sum += (uint64_t)n;
+	return sum;
+}
+
+/* ---- the plain TCP services ---- */
+
+static void serve_echo(int fd)
+{
+	static unsigned char buf[CHUNK];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		if (!write_all(fd, buf, (size_t)n))
+			return;
+	shutdown(fd, SHUT_WR);
+}
+
+static void serve_discard(int fd)
+{
+	dprintf(fd, "%" PRIu64 "\n", drain(fd));
+}
+
+static void serve_endless(int fd)
+{
+	write_bytes(fd, UINT64_MAX - CHUNK);
+}
+
+static void serve_push(int fd)
+{
+	uint64_t n;
+
+	if (!write_bytes(fd, PUSH_SIZE))
+		return;
+	shutdown(fd, SHUT_WR);
+	n = drain(fd);
+	__atomic_store_n(&shared->push_last, n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&shared->push_total, n, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&shared->push_done, 1, __ATOMIC_RELEASE);
+}
+
+static void serve_reset(int fd)
+{
+	const struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+	char one;
+
+	if (!write_bytes(fd, 1000) || read(fd, &one, 1) < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+}
+
+/* ---- HTTP ---- */
+
+struct request {
+	int fd;
+	char head[HEAD_MAX + 1];
+	size_t len;                     /* bytes in head: the request, then what came behind it */
+	char method[8];
+	char path[256];
+	bool close;                     /* the client, or our answer, ends the connection */
+	bool expects;                   /* "Expect: 100-continue" */
+	bool has_length;
+	uint64_t length;
+	size_t rest;                    /* where in head the body starts */
+};
+
+static void reply_head(struct request *r, const char *status, const char *type, uint64_t length)
+{
+	char date[64];
+	time_t now = time(NULL);
+
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+	dprintf(r->fd, "HTTP/1.1 %s\r\nDate: %s\r\nServer: softsocks-test\r\nContent-Type: %s\r\n"
+		"Content-Length: %" PRIu64 "\r\nConnection: %s\r\n\r\n",
+		status, date, type, length, r->close ? "close" : "keep-alive");
+}
+
+static void reply(struct request *r, const char *status, const char *text)
+{
+	reply_head(r, status, "text/plain", strlen(text));
+	if (strcmp(r->method, "HEAD") != 0)
+		write_all(r->fd, text, strlen(text));
+}
+
+/* A refusal that leaves a body unread must end the connection. */
+static void refuse(struct request *r, const char *status)
+{
+	if (r->length > 0)
+		r->close = true;
+	reply(r, status, "");
+}
+
+/* Read on until the head is complete. Returns false at the end of the stream, or if it is too long. */
+static bool read_head(struct request *r)
+{
+	char *end;
+	ssize_t n;
+
+	for (;;) {
+		r->head[r->len] = '\0';
+		end = strstr(r->head, "\r\n\r\n");
+		if (end) {
+			end[2] = '\0';
+			r->rest = (size_t)(end + 4 - r->head);
+			return true;
+		}
+		if (r->len == HEAD_MAX)
+			return false;
+		n = read(r->fd, r->head + r->len, HEAD_MAX - r->len);
+		if (n <= 0)
+			return false;
+		r->len += (size_t)n;
+	}
+}
+
+static bool parse_number(const char *text, uint64_t max, uint64_t *ret)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	return errno == 0 && !*end && *ret <= max;
+}
+
+static bool parse_header(struct request *r, char *line)
+{
+	char *value = strchr(line, ':');
+
+	if (!value)
+		return false;
+	*value++ = '\0';
+	value += strspn(value, " \t");
+	if (!strcasecmp(line, "Content-Length")) {
+		if (r->has_length || !parse_number(value, BYTES_MAX, &r->length))
+			return false;
+		r->has_length = true;
+	} else if (!strcasecmp(line, "Connection")) {
+		r->close |= strcasestr(value, "close") != NULL;
+	} else if (!strcasecmp(line, "Expect")) {
+		r->expects = !strcasecmp(value, "100-continue");
+	}
+	return true;
+}
+
+static bool parse_head(struct request *r)
+{
+	char version[10], *save, *line = strtok_r(r->head, "\r\n", &save);
+
+	r->close = r->expects = r->has_length = false;
+	r->length = 0;
+	if (!line || sscanf(line, "%7s %255s %9s", r->method, r->path, version) != 3)
+		return false;
+	r->close = strcmp(version, "HTTP/1.1") != 0;
+	while ((line = strtok_r(NULL, "\r\n", &save)))
+		if (!parse_header(r, line))
+			return false;
+	return true;
+}
+
+/* Hand the body to @take piece by piece. Returns false if the stream ended early or @take did not want it. */
+static bool read_body(struct request *r, bool (*take)(void *ctx, const unsigned char *p, size_t n), void *ctx)
+{
+	static unsigned char buf[CHUNK];
+	uint64_t left = r->length;
+	size_t have = r->len - r->rest;
+
+	if (r->expects && have == 0 && left > 0)
+		dprintf(r->fd, "HTTP/1.1 100 Continue\r\n\r\n");
+	if (have > left)
+		have = (size_t)left;
+	if (have > 0 && !take(ctx, (unsigned char *)r->head + r->rest, have))
+		return false;
+	r->rest += have;
+	for (left -= have; left > 0;) {
+		ssize_t n = read(r->fd, buf, left < CHUNK ? (size_t)left : CHUNK);
+
+		if (n <= 0 || !take(ctx, buf, (size_t)n))
+			return false;
+		left -= (uint64_t)n;
+	}
+	return true;
+}
+
+static bool take_nothing(void *ctx, const unsigned char *p, size_t n)
+{
+	(void)ctx, (void)p, (void)n;
+	return true;
+}
+
+struct check {
+	uint64_t at;
+	uint64_t differs;               /* UINT64_MAX: nowhere yet */
+};
+
+static bool take_check(void *ctx, const unsigned char *p, size_t n)
+{
+	struct check *c = ctx;
+
+	for (size_t i = 0; i < n; i++, c->at++) {
+		uint64_t w = htole64(mix(c->at / 8));
+
+		if (c->differs == UINT64_MAX && p[i] != ((unsigned char *)&w)[c->at % 8])
+			c->differs = c->at;
+	}
+	return true;
+}
+
+static bool take_file(void *ctx, const unsigned char *p, size_t n)
+{
+	return write_all(*(int *)ctx, p, n);
+}
+
+/* DIR/NAME, if there is a DIR and NAME is a plain file name. */
+static bool path_in(const char *dir, const char *name, char ret[PATH_MAX])
+{
+	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return dir && n > 0 && n <= NAME_LEN_MAX && !name[n] && name[0] != '.' &&
+	       snprintf(ret, PATH_MAX, "%s/%s", dir, name) < PATH_MAX;
+}
+
+static void get_file(struct request *r, const char *dir, const char *name)
+{
+	static unsigned char buf[CHUNK];
+	char path[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+	int f;
+
+	f = path_in(dir, name, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (f < 0 || fstat(f, &st) != 0 || !S_ISREG(st.st_mode)) {
+		refuse(r, "404 Not Found");
+	} else {
+		reply_head(r, "200 OK", "application/octet-stream", (uint64_t)st.st_size);
+		while (strcmp(r->method, "HEAD") != 0 && (n = read(f, buf, sizeof(buf))) > 0)
+			if (!write_all(r->fd, buf, (size_t)n))
+				break;
+	}
+	if (f >= 0)
+		close(f);
+}
+
+static void get_page(struct request *r)
+{
+	struct sockaddr_in peer = { 0 };
+	socklen_t len = sizeof(peer);
+	char text[500], addr[INET_ADDRSTRLEN] = "?", date[64];
+	time_t now = time(NULL);
+
+	getpeername(r->fd, (struct sockaddr *)&peer, &len);
+	inet_ntop(AF_INET, &peer.sin_addr, addr, sizeof(addr));
+	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", gmtime(&now));
+	snprintf(text, sizeof(text), "<!doctype html>\n<title>softsocks private page</title>\n"
+		 "<p>softsocks private page\n<p>client %s port %u\n<p>%s\n", addr, ntohs(peer.sin_port), date);
+	reply_head(r, "200 OK", "text/html", strlen(text));
+	if (strcmp(r->method, "HEAD") != 0)
+		write_all(r->fd, text, strlen(text));
+}
+
+static void get_slow(struct request *r, uint64_t n)
+{
+	reply_head(r, "200 OK", "text/plain", n * 5);
+	for (uint64_t i = 1; i <= n && strcmp(r->method, "HEAD") != 0; i++) {
+		sleep(1);
+		if (dprintf(r->fd, "%4" PRIu64 "\n", i) < 0)
+			return;
+	}
+}
+
+static void get_count(struct request *r)
+{
+	char text[100];
+
+	snprintf(text, sizeof(text), "done=%" PRIu64 " last=%" PRIu64 " total=%" PRIu64 "\n",
+		 __atomic_load_n(&shared->push_done, __ATOMIC_ACQUIRE),
+		 __atomic_load_n(&shared->push_last, __ATOMIC_RELAXED),
+		 __atomic_load_n(&shared->push_total, __ATOMIC_RELAXED));
+	reply(r, "200 OK", text);
+}
+
+static void serve_get(struct request *r)
+{
+	uint64_t n;
+
+	if (!read_body(r, take_nothing, NULL)) {
+		r->close = true;
+	} else if (!strcmp(r->path, "/")) {
+		get_page(r);
+	} else if (!strcmp(r->path, "/count")) {
+		get_count(r);
+	} else if (!strncmp(r->path, "/file/", 6)) {
+		get_file(r, files_dir, r->path + 6);
+	} else if (!strncmp(r->path, "/upload/", 8)) {
+		get_file(r, uploads_dir, r->path + 8);
+	} else if (!strncmp(r->path, "/bytes/", 7) && parse_number(r->path + 7, BYTES_MAX, &n)) {
+		reply_head(r, "200 OK", "application/octet-stream", n);
+		if (strcmp(r->method, "HEAD") != 0)
+			r->close |= !write_bytes(r->fd, n);
+	} else if (!strncmp(r->path, "/slow/", 6) && parse_number(r->path + 6, SLOW_MAX, &n)) {
+		get_slow(r, n);
+	} else {
+		reply(r, "404 Not Found", "");
+	}
+}
+
+static void put_upload(struct request *r, const char *name)
+{
+	char path[PATH_MAX], tmp[PATH_MAX + 24], text[40];
+	int f = -1;
+	bool ok;
+
+	if (path_in(uploads_dir, name, path)) {
+		snprintf(tmp, sizeof(tmp), "%s.%d.part", path, (int)getpid());
+		f = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	}
+	if (f < 0) {
+		refuse(r, "403 Forbidden");
+		return;
+	}
+	ok = read_body(r, take_file, &f);
+	ok &= close(f) == 0;
+	if (!ok || rename(tmp, path) != 0) {
+		unlink(tmp);
+		r->close = true;
+		reply(r, "500 Internal Server Error", "not stored\n");
+		return;
+	}
+	snprintf(text, sizeof(text), "stored %" PRIu64 "\n", r->length);
+	reply(r, "201 Created", text);
+}
+
+static void put_check(struct request *r)
+{
+	struct check c = { .differs = UINT64_MAX };
+	char text[60];
+
+	if (!read_body(r, take_check, &c)) {
+		r->close = true;
+		return;
+	}
+	if (c.differs == UINT64_MAX)
+		snprintf(text, sizeof(text), "same %" PRIu64 "\n", c.at);
+	else
+		snprintf(text, sizeof(text), "differs at %" PRIu64 "\n", c.differs);
+	reply(r, "200 OK", text);
+}
+
+static void put_sink(struct request *r)
+{
+	char text[40];
+
+	if (!read_body(r, take_nothing, NULL)) {
+		r->close = true;
+		return;
+	}
+	snprintf(text, sizeof(text), "%" PRIu64 "\n", r->length);
+	reply(r, "200 OK", text);
+}
+
+static void serve_put(struct request *r)
+{
+	if (!r->has_length) {
+		r->close = true;
+		reply(r, "411 Length Required", "");
+	} else if (!strncmp(r->path, "/upload/", 8)) {
+		put_upload(r, r->path + 8);
+	} else if (!strcmp(r->path, "/check")) {
+		put_check(r);
+	} else if (!strcmp(r->path, "/sink")) {
+		put_sink(r);
+	} else {
+		refuse(r, "404 Not Found");
+	}
+}
+
+static void serve_http(int fd)
+{
+	static struct request r;
+
+	r.fd = fd;
+	do {
+		if (!read_head(&r))
+			break;
+		if (!parse_head(&r)) {
+			r.close = true;
+			reply(&r, "400 Bad Request", "");
+		} else if (!strcmp(r.method, "GET") || !strcmp(r.method, "HEAD")) {
+			serve_get(&r);
+		} else if (!strcmp(r.method, "PUT") || !strcmp(r.method, "POST")) {
+			serve_put(&r);
+		} else {
+			refuse(&r, "405 Method Not Allowed");
+		}
+		memmove(r.head, r.head + r.rest, r.len - r.rest);
+		r.len -= r.rest;
+	} while (!r.close);
+	/* A close with unread bytes would be a reset, which can overtake the answer. */
+	shutdown(fd, SHUT_WR);
+	drain(fd);
+}
+
+/* ---- UDP ---- */
+
+#define DNS_HEADER    12
+#define DNS_A         1
+#define DNS_AAAA      28
+#define DNS_IN        1
+#define DNS_NXDOMAIN  3
+#define DNS_TTL       60
+
+/* The question's name in dotted lower case; returns where it ends in @q, or 0 if it is broken. */
+static size_t dns_name(const unsigned char *q, size_t n, char ret[256])
+{
+	size_t at = DNS_HEADER, out = 0;
+
+	while (at < n && q[at] != 0) {
+		size_t label = q[at++];
+
+		if (label > 63 || at + label >= n || out + label + 1 > 255)
+			return 0;
+		for (size_t i = 0; i < label; i++, at++)
+			ret[out++] = (char)(q[at] >= 'A' && q[at] <= 'Z' ? q[at] + 32 : q[at]);
+		ret[out++] = '.';
+	}
+	ret[out ? out - 1 : 0] = '\0';
+	return at < n ? at + 1 : 0;
+}
+
+/* Turn the query @q of @n bytes into its answer. Returns the answer's length, 0 for none. */
+static size_t dns_answer(unsigned char *q, size_t n)
+{
+	static const unsigned char v6[16] = { 0xfd, 0x77, [15] = 1 };
+	unsigned char rdata[16], *p;
+	size_t end, rdlen = 0;
+	unsigned type, rcode = 0;
+	char name[256];
+
+	if (n < DNS_HEADER || (q[2] & 0xf8) || q[4] != 0 || q[5] != 1)
+		return 0;               /* an answer, not a plain query, or not one question */
+	end = dns_name(q, n, name);
+	if (!end || end + 4 > n)
+		return 0;
+	type = (unsigned)q[end] << 8 | q[end + 1];
+	end += 4;
+	if (!strcmp(name, "slow.softsocks.test"))
+		return 0;
+	if (!strcmp(name, "private.softsocks.test")) {
+		memcpy(rdata, &address, 4);
+		rdlen = type == DNS_A ? 4 : 0;
+	} else if (!strcmp(name, "v6.softsocks.test")) {
+		memcpy(rdata, v6, 16);
+		rdlen = type == DNS_AAAA ? 16 : 0;
+	} else {
+		rcode = DNS_NXDOMAIN;
+	}
+	q[2] = (unsigned char)(0x84 | (q[2] & 1));     /* answer, authoritative, RD as asked */
+	q[3] = (unsigned char)(0x80 | rcode);          /* recursion available: some resolvers insist */
+	memset(q + 6, 0, 6);
+	q[7] = rdlen > 0;
+	if (rdlen > 0) {
+		const unsigned char head[] = { 0xc0, DNS_HEADER, 0, (unsigned char)type, 0, DNS_IN,
+					       0, 0, 0, DNS_TTL, 0, (unsigned char)rdlen };
+
+		p = q + end;
+		memcpy(p, head, sizeof(head));
+		memcpy(p + sizeof(head), rdata, rdlen);
+		end += sizeof(head) + rdlen;
+	}
+	return end;
+}
+
+static size_t udp_echo(unsigned char *q, size_t n)
+{
+	(void)q;
+	return n;
+}
+
+/* ---- the parent ---- */
+
+static const struct service {
+	int type;
+	uint16_t port;
+	bool optional;                              /* do without it where the port is not to be had */
+	void (*stream)(int fd);                     /* TCP: handles one connection in a process of its own */
+	size_t (*datagram)(unsigned char *q, size_t n);     /* UDP: turns a datagram into its answer */
+} services[] = {
+	{ SOCK_STREAM, 7, false, serve_echo, NULL },
+	{ SOCK_STREAM, 9, false, serve_discard, NULL },
+	{ SOCK_STREAM, 19, false, serve_endless, NULL },
+	{ SOCK_STREAM, 80, false, serve_http, NULL },
+	{ SOCK_STREAM, 4000, false, serve_push, NULL },
+	{ SOCK_STREAM, 4001, false, serve_reset, NULL },
+	{ SOCK_DGRAM, 7, false, NULL, udp_echo },
+	{ SOCK_DGRAM, 53, true, NULL, dns_answer },
+};
+
+#define NSERVICES (sizeof(services) / sizeof(services[0]))
+
+static int open_service(const struct service *s, unsigned base)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = address };
+	const int one = 1;
+	int fd = socket(AF_INET, s->type | SOCK_CLOEXEC, 0);
+
+	/* A resolver is looked for on port 53 and nowhere else, hence no base for it. */
+	sin.sin_port = htons((uint16_t)(s->datagram == dns_answer ? s->port : s->port + base));
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+	    bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 || (s->stream && listen(fd, 1024) != 0)) {
+		fprintf(stderr, "services: cannot open %s port %u of %s: %s\n", s->stream ? "TCP" : "UDP",
+			ntohs(sin.sin_port), inet_ntoa(address), strerror(errno));
+		if (!s->optional)
+			exit(1);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void reap(bool wait)
+{
+	while (children > 0 && waitpid(-1, NULL, wait ? 0 : WNOHANG) > 0) {
+		children--;
+		wait = false;
+	}
+}
+
+static void serve_stream(const struct service *s, int listener)
+{
+	const struct timeval idle = { .tv_sec = IDLE_S };
+	const int one = 1;
+	int fd;
+	pid_t pid;
+
+	reap(children >= MAX_CHILDREN);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(listener);
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof(idle));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof(idle));
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		s->stream(fd);
+		close(fd);
+		_exit(0);
+	}
+	if (pid > 0)
+		children++;
+	close(fd);
+}
+
+static void serve_datagram(const struct service *s, int fd)
+{
+	static unsigned char q[65536 + 64];
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	ssize_t n = recvfrom(fd, q, 65536, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+	size_t answer = n > 0 ? s->datagram(q, (size_t)n) : 0;
+
+	if (answer > 0)
+		sendto(fd, q, answer, MSG_DONTWAIT, (struct sockaddr *)&from, len);
+}
+
+static void loop(const int fds[NSERVICES])
+{
+	struct pollfd p[NSERVICES];
+
+	for (;;) {
+		for (size_t i = 0; i < NSERVICES; i++)
+			p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+		if (poll(p, NSERVICES, 1000) < 0)
+			continue;
+		reap(false);
+		for (size_t i = 0; i < NSERVICES; i++) {
+			if (!(p[i].revents & POLLIN))
+				continue;
+			if (services[i].stream)
+				serve_stream(&services[i], fds[i]);
+			else
+				serve_datagram(&services[i], fds[i]);
+		}
+	}
+}
+
+/* Tell by a file that everything can be reached: which ports, and whether there is a resolver. */
+static bool report_ready(const char *path, unsigned base, const int fds[NSERVICES])
+{
+	FILE *f = fopen(path, "we");
+	bool dns = false;
+
+	if (!f)
+		return false;
+	for (size_t i = 0; i < NSERVICES; i++)
+		dns |= services[i].datagram == dns_answer && fds[i] >= 0;
+	fprintf(f, "base=%u\ndns=%s\n", base, dns ? inet_ntoa(address) : "");
+	return fclose(f) == 0;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: services [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] ADDR\n"
+			"       services --bytes N\n");
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	const char *ready = NULL;
+	int fds[NSERVICES], c;
+	uint64_t n, base = 0;
+
+	if (argc == 3 && !strcmp(argv[1], "--bytes"))
+		return !parse_number(argv[2], INT64_MAX, &n) ? usage() : write_bytes(STDOUT_FILENO, n) ? 0 : 1;
+	while ((c = getopt(argc, argv, "b:f:u:r:")) != -1) {
+		if (c == 'b' && parse_number(optarg, 60000, &base))
+			continue;
+		else if (c == 'f')
+			files_dir = optarg;
+		else if (c == 'u')
+			uploads_dir = optarg;
+		else if (c == 'r')
+			ready = optarg;
+		else
+			return usage();
+	}
+	if (argc - optind != 1 || inet_pton(AF_INET, argv[optind], &address) != 1)
+		return usage();
+	signal(SIGPIPE, SIG_IGN);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return 1;
+	for (size_t i = 0; i < NSERVICES; i++)
+		fds[i] = open_service(&services[i], (unsigned)base);
+	if (ready && !report_ready(ready, (unsigned)base, fds)) {
+		fprintf(stderr, "services: cannot write %s: %s\n", ready, strerror(errno));
+		return 1;
+	}
+	loop(fds);
+	return 0;
+}
