@@ -92,6 +92,7 @@
 #define LWIP_IPV6_FORWARD 0
 #define LWIP_IPV6_FRAG 1
 #define LWIP_IPV6_REASS 1
+#define IPV6_FRAG_COPYHEADER 1          /* with 64-bit pointers the bookkeeping does not fit into a fragment header */
 #define LWIP_IPV6_MLD 1                 /* switches with snooping deliver neighbour solicitations only to members */
 #define LWIP_ND6_QUEUEING 1
 #define MEMP_NUM_ND6_QUEUE 64
