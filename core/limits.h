@@ -13,6 +13,10 @@
 #define USER_MAX 255u     /* SoftEther's limit for user and hub names; MS-CHAPv2 allows 256 */
 #define PASSWORD_MAX 255u /* longest that every method can carry (PAP: one length byte) */
 
+/* --- what users write --------------------------------------------------------------------------------------- */
+#define CONF_FILE_MAX (64u * KIB) /* a config file: every option a hundred times, with comments */
+#define CONF_VALUE_MAX 4096u      /* one value of a repeatable option in the environment; the longest are file names */
+
 /* --- wire: TCP and TLS to the server ---------------------------------------------------------------------- */
 #define WIRE_READ_MAX (256u * KIB)  /* ciphertext taken from the kernel at once: a batch of about 170 frames */
 #define WIRE_WRITE_MAX (256u * KIB) /* ciphertext waiting for the kernel; above it the session keeps its bytes */
@@ -46,7 +50,7 @@
 #define SE_UNIT_FRAMES_MAX 1024u       /* blocks we announce at once: the queue length of the official programs */
 #define SE_KEEPALIVE_MAX 512u          /* filler in a keep-alive, softether-protocol.md 6.2 */
 #define SE_HTTP_IDLE_MS 15000u         /* silence before the data phase, softether-protocol.md 12.1 */
-#define SE_LOGIN_MS 300000u            /* all of the login: 30 NOOPs of a slow authentication server, but no endless drip */
+#define SE_LOGIN_MS 300000u            /* all of the login: 30 NOOPs of a slow server, but no endless drip */
 #define SE_TIMEOUT_MIN_MS 5000u        /* bounds of the session's own timeout, softether-protocol.md 5.2 */
 #define SE_TIMEOUT_MAX_MS 60000u
 #define SE_TIMEOUT_DEFAULT_MS 20000u   /* a server that names none has the default policy */
@@ -63,6 +67,12 @@
 /* --- local clients ---------------------------------------------------------------------------------------- */
 #define LISTENERS_MAX 16u
 #define CLIENTS_MAX FLOWS_MAX   /* every client holds at most one flow */
-#define SOCKS_HANDSHAKE_MS 10000u /* from accept to a whole request: a local program has no reason to take longer */
+#define SOCKS_HANDSHAKE_MS 10000u /* from accept to a whole request: a local program has no reason to take longer; also
+				   * from a refusal to the client's close */
+#define SOCKS_READ_MAX 1024u /* handshake and what a client sends along with it (TLS hello); more waits in its socket */
+#define CLIENT_KEEPALIVE_S 60u /* TCP asks a silent client after this long: one on another machine may have vanished */
+#define ACCEPT_BATCH 32u       /* clients accepted in one turn, so that they do not hold up the others */
+#define ACCEPT_PAUSE_MS 250u   /* until accepting is tried again when the system has no descriptor left */
+#define DESCRIPTORS_KEPT 64u   /* not for clients: listeners, the wire and its reconnects, resolving, files, libuv */
 
 #endif
