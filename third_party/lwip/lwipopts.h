@@ -138,6 +138,7 @@
 #define TCP_MAXRTX 12
 #define TCP_SYNMAXRTX 12                /* one SYN a second, so twelve seconds until a connection is given up; the default is six */
 #define TCP_MSL 5000                    /* TIME_WAIT of 10 s instead of 120: local ports are ours alone, and at 10,000 flows they matter */
+#define TCP_LAST_ACK_TIMEOUT (120 * 1000) /* but a peer that still has data to take may pause as long as usual (our patch 0003) */
 
 /* ---- TCP: the rest ---- */
 #define LWIP_HOOK_TCP_ISN(lip, lport, rip, rport) netstack_tcp_isn(lip, lport, rip, rport) /* RFC 6528 */
