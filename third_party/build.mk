@@ -40,6 +40,10 @@ lwip_c := $(addprefix src/core/, def.c dns.c inet_chksum.c init.c ip.c mem.c mem
 	$(addprefix src/core/ipv4/, dhcp.c etharp.c icmp.c ip4.c ip4_addr.c ip4_frag.c) \
 	$(addprefix src/core/ipv6/, dhcp6.c ethip6.c icmp6.c inet6.c ip6.c ip6_addr.c ip6_frag.c mld6.c nd6.c) \
 	src/netif/ethernet.c
+lwip_o := $(OUT)/third_party/lwip/chksum.o
+$(OUT)/third_party/lwip/chksum.o: private TP_FLAGS += -O3
+$(OUT)/third_party/lwip/chksum.o: third_party/lwip/chksum.c $(OUT)/.flags
+	$(call compile,$(TP_CFLAGS) $(lwip_flags) $(TP_FLAGS))
 lwip_flags := -Ithird_party/lwip -I$(SRC)/lwip/src/include
 
 # ---- libuv (Linux) ----
@@ -61,7 +65,7 @@ cmocka_flags := -I$(SRC)/cmocka/include $(addprefix -DHAVE_, MALLOC_H INTTYPES_H
 
 # library NAME: rules for $(OUT)/third_party/libNAME.a
 define library
-$(1)_o := $$(patsubst %,$(OUT)/third_party/$(1)/%.o,$$(basename $$($(1)_c) $$($(1)_S)))
+$(1)_o += $$(patsubst %,$(OUT)/third_party/$(1)/%.o,$$(basename $$($(1)_c) $$($(1)_S)))
 $(OUT)/third_party/$(1)/%.o: $(SRC)/$(1)/%.c $(OUT)/.flags
 	$$(call compile,$$(TP_CFLAGS) $$($(1)_flags) $$(TP_FLAGS))
 $(OUT)/third_party/$(1)/%.o: $(SRC)/$(1)/%.S $(OUT)/.flags

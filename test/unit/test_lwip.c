@@ -430,6 +430,38 @@ static void test_shut_window_in_bad_weather(void **state)
 	converse(STREAM_MAX, 3600);
 }
 
+/* The definition in RFC 1071, word by word. */
+static uint16_t plain_chksum(const uint8_t *p, size_t len)
+{
+	uint32_t sum = 0;
+	uint8_t stored[2];
+	uint16_t ret;
+
+	for (size_t i = 0; i < len; i++) {
+		sum += i % 2 ? p[i] : (uint32_t)p[i] << 8;
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	stored[0] = (uint8_t)(sum >> 8);
+	stored[1] = (uint8_t)sum;
+	memcpy(&ret, stored, 2);
+	return ret;
+}
+
+static void test_chksum(void **state)
+{
+	static uint8_t ones[65535];
+	uint8_t rfc1071[] = { 0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7 }; /* its section 3: ddf2 */
+
+	(void)state;
+	assert_int_equal(lwip_ntohs(softsocks_chksum(rfc1071, 8)), 0xddf2);
+	for (int start = 0; start < 8; start++)
+		for (int len = 0; len < 300; len++)
+			assert_int_equal(softsocks_chksum(stream[0] + start, len), plain_chksum(stream[0] + start, (size_t)len));
+	memset(ones, 0xff, sizeof(ones));
+	assert_int_equal(softsocks_chksum(ones, sizeof(ones)), plain_chksum(ones, sizeof(ones)));
+	assert_int_equal(softsocks_chksum(stream[0], 65535), plain_chksum(stream[0], 65535));
+}
+
 /* Options that a later version of lwIP could silently ignore. */
 
 static void test_windows_are_scaled(void **state)
@@ -523,6 +555,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_storm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shut_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shut_window_in_bad_weather, setup, teardown),
+		cmocka_unit_test(test_chksum),
 		cmocka_unit_test_setup_teardown(test_windows_are_scaled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_flight_is_ten_segments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_retransmission_after_a_second, setup, teardown),

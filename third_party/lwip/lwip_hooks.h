@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* lwip_hooks.h - what our lwIP build calls in netstack/port.c, beside sys_now(). */
+/* lwip_hooks.h - what our lwIP build calls: in netstack/port.c (beside sys_now()), and in chksum.c next to this file. */
 #ifndef SOFTSOCKS_LWIP_HOOKS_H
 #define SOFTSOCKS_LWIP_HOOKS_H
 
@@ -16,5 +16,8 @@ uint32_t netstack_tcp_isn(const struct ip_addr *local_ip, uint16_t local_port, c
 
 /* An invariant of lwIP does not hold. Never returns: going on would mean memory nobody vouches for. */
 _Noreturn void netstack_assert_failed(const char *msg, int line, const char *file);
+
+/* The Internet checksum of len bytes, not inverted, in the byte order in which it is stored. */
+uint16_t softsocks_chksum(const void *data, int len);
 
 #endif
