@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* client.c - a client's handshake, see client.h.
+ *
+ * Theory of operation
+ *
+ *     HANDSHAKE --request--> CONNECTING --flow opened--> REPLYING --delivered--> RELAYING --over--> CLOSING
+ *         |                      |                                                                    ^
+ *         +---malformed,---------+--failed--> REFUSING --delivered, and the client has closed---------+
+ *             not supported
+ *
+ * The protocol is a pure machine (socks5.h): here its bytes are moved, its decision carried out, and the outcome told
+ * to it. Reading goes on while the flow is being opened, so that a client that breaks off is noticed; what it sends
+ * early is kept in the handshake's buffer and begins the relayed stream. When that is full the rest waits in the
+ * socket. An EOF in that time is a half-close like any other: the client may have sent all it wanted.
+ *
+ * A refusal is delivered whole: reply, shutdown, and then reading on, into nothing, until the client closes. A close
+ * with unread bytes would make TCP reset the connection, and the reply could be lost with it.
+ *
+ * Handshake memory (about 2.5 KiB) is freed before relaying starts. A second protocol on the same port gets its parser
+ * beside socks5 in struct handshake, chosen by the first byte in parse(). */
+#include "socks/client.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/err.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "netstack/flow.h"
+#include "socks/sockaddr.h"
+#include "socks/socks5.h"
+
+_Static_assert(SOCKS_READ_MAX >= SOCKS5_MESSAGE_MAX, "the parser needs whole messages");
+
+struct handshake {
+	struct socks5 socks5;
+	bool reading;
+	bool client_ended; /* its EOF was read */
+	size_t lent;       /* bytes in the req.write under way; 0: none is */
+	bool shut;         /* REFUSING: the shutdown was begun ... */
+	bool shut_done;    /* ... and is through */
+	union {
+		uv_write_t write;
+		uv_shutdown_t shutdown;
+	} req;
+	size_t n;
+	uint8_t in[SOCKS_READ_MAX];
+};
+
+static uv_stream_t *stream(struct client *c)
+{
+	return (uv_stream_t *)&c->relay.client;
+}
+
+static bool waits(enum client_state s)
+{
+	return s == CLIENT_HANDSHAKE || s == CLIENT_REFUSING;
+}
+
+static void enter(struct client *c, enum client_state to)
+{
+	bool before = waits(c->state);
+
+	c->state = to;
+	if (waits(to) != before)
+		c->ev->waiting(c->ctx, c, waits(to));
+}
+
+const char *client_name(const struct client *c, char buf[static DEST_TEXT_MAX])
+{
+	struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
+	int n = sizeof(sa);
+	struct dest d;
+
+	(void)uv_tcp_getpeername(&c->relay.client, (struct sockaddr *)&sa, &n); /* gone already: stays AF_UNSPEC */
+	sockaddr_to_dest(&sa, &d);
+	return dest_text(&d, buf);
+}
+
+void client_close(struct client *c)
+{
+	if (c->state == CLIENT_CLOSING)
+		return;
+	enter(c, CLIENT_CLOSING);
+	relay_close(&c->relay);
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------- */
+
+static void parse(struct client *c);
+
+static void stop_reading(struct client *c)
+{
+	if (c->hs->reading)
+		uv_read_stop(stream(c));
+	c->hs->reading = false;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+	struct client *c = handle->data;
+	struct handshake *h = c->hs;
+
+	(void)suggested;
+	if (c->state == CLIENT_REFUSING)
+		h->n = 0; /* nobody looks at it any more */
+	*ret = uv_buf_init((char *)h->in + h->n, (unsigned)(sizeof(h->in) - h->n));
+}
+
+static void on_end(struct client *c)
+{
+	stop_reading(c);
+	c->hs->client_ended = true;
+	if (c->state == CLIENT_HANDSHAKE || (c->state == CLIENT_REFUSING && c->hs->shut_done))
+		client_close(c);
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
+{
+	struct client *c = s->data;
+	struct netstack *ns = c->relay.ns;
+
+	if (n < 0 && b->len == 0) {
+		stop_reading(c); /* full of early payload: the rest is for the relay */
+	} else if (n == UV_EOF) {
+		on_end(c);
+	} else if (n < 0) {
+		client_close(c);
+	} else if (n > 0 && c->state != CLIENT_REFUSING) {
+		c->hs->n += (size_t)n;
+		if (c->state == CLIENT_HANDSHAKE)
+			parse(c);
+	}
+	flow_flush(ns);
+}
+
+static void start_reading(struct client *c)
+{
+	if (c->hs->reading || c->hs->client_ended)
+		return;
+	if (uv_read_start(stream(c), on_alloc, on_read) == 0)
+		c->hs->reading = true;
+	else
+		client_close(c);
+}
+
+/* --- writing -------------------------------------------------------------------------------------------------- */
+
+static void push(struct client *c);
+
+static void begin_relay(struct client *c)
+{
+	struct handshake *h = c->hs;
+
+	stop_reading(c);
+	c->hs = NULL;
+	enter(c, CLIENT_RELAYING);
+	relay_start(&c->relay, (struct slice){ .p = h->in, .n = h->n }, h->client_ended);
+	free(h);
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+	struct client *c = req->data;
+
+	if (c->state == CLIENT_CLOSING)
+		return;
+	c->hs->shut_done = true;
+	if (status < 0 || c->hs->client_ended)
+		client_close(c);
+}
+
+static void begin_shutdown(struct client *c)
+{
+	struct handshake *h = c->hs;
+
+	if (h->shut)
+		return;
+	h->shut = true;
+	h->req.shutdown.data = c;
+	if (uv_shutdown(&h->req.shutdown, stream(c), on_shutdown) != 0)
+		client_close(c);
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+	struct client *c = req->data;
+	struct netstack *ns = c->relay.ns;
+
+	if (c->state == CLIENT_CLOSING)
+		return;
+	if (status < 0) {
+		client_close(c);
+	} else {
+		socks5_tx_consume(&c->hs->socks5, c->hs->lent);
+		c->hs->lent = 0;
+		push(c);
+	}
+	flow_flush(ns);
+}
+
+/* Returns false if the client is gone. */
+static bool write_some(struct client *c, struct slice tx)
+{
+	struct handshake *h = c->hs;
+	uv_buf_t b = uv_buf_init((char *)(uintptr_t)tx.p, (unsigned)tx.n);
+	int w = uv_try_write(stream(c), &b, 1);
+
+	if (w == UV_EAGAIN) {
+		h->lent = tx.n;
+		h->req.write.data = c;
+		w = uv_write(&h->req.write, stream(c), &b, 1, on_written);
+	} else if (w > 0) {
+		socks5_tx_consume(&h->socks5, (size_t)w);
+	}
+	return w >= 0;
+}
+
+/* Deliver what the parser has to say; then do what had to wait for that. */
+static void push(struct client *c)
+{
+	while (c->hs && c->state != CLIENT_CLOSING && c->hs->lent == 0) {
+		struct slice tx = socks5_tx_peek(&c->hs->socks5);
+
+		if (tx.n > 0) {
+			if (!write_some(c, tx))
+				client_close(c);
+			continue;
+		}
+		if (c->state == CLIENT_REPLYING)
+			begin_relay(c);
+		else if (c->state == CLIENT_REFUSING)
+			begin_shutdown(c);
+		return;
+	}
+}
+
+/* --- the protocol's decisions --------------------------------------------------------------------------------- */
+
+static void log_refusal(struct client *c)
+{
+	char name[DEST_TEXT_MAX];
+
+	if (log_enabled(LOG_INFO))
+		log_info("client %s: refused: %s", client_name(c, name), c->hs->socks5.why);
+}
+
+static void log_target(struct client *c, enum log_level level, const char *what)
+{
+	char name[DEST_TEXT_MAX], to[DEST_TEXT_MAX];
+
+	if (log_enabled(level))
+		log_line(level, "client %s: connection to %s: %s", client_name(c, name),
+			 dest_text(&c->hs->socks5.dest, to), what);
+}
+
+/* What the client still sends is read into nothing: a full buffer may have stopped the reading. */
+static void refuse(struct client *c)
+{
+	enter(c, CLIENT_REFUSING);
+	start_reading(c);
+	push(c);
+}
+
+static void on_relay_failed(void *ctx, int err)
+{
+	struct client *c = ctx;
+
+	log_target(c, LOG_INFO, ve_name(err));
+	socks5_failed(&c->hs->socks5, err);
+	refuse(c);
+}
+
+static void on_relay_opened(void *ctx)
+{
+	struct client *c = ctx;
+	struct ip local;
+	uint16_t port;
+
+	log_target(c, LOG_DEBUG, "open");
+	relay_local(&c->relay, &local, &port);
+	socks5_connected(&c->hs->socks5, &local, port);
+	enter(c, CLIENT_REPLYING);
+	push(c);
+}
+
+static void begin_connect(struct client *c)
+{
+	int err;
+
+	enter(c, CLIENT_CONNECTING);
+	push(c);
+	if (c->state == CLIENT_CLOSING)
+		return;
+	err = relay_connect(&c->relay, &c->hs->socks5.dest);
+	if (err != 0)
+		on_relay_failed(c, err);
+}
+
+static void parse(struct client *c)
+{
+	struct handshake *h = c->hs;
+	size_t taken;
+	enum socks5_event ev = socks5_input(&h->socks5, (struct slice){ .p = h->in, .n = h->n }, &taken);
+
+	h->n -= taken;
+	memmove(h->in, h->in + taken, h->n);
+	if (ev == SOCKS5_CONNECT) {
+		begin_connect(c);
+	} else if (ev == SOCKS5_REFUSED) {
+		log_refusal(c);
+		refuse(c);
+	} else {
+		push(c);
+	}
+}
+
+/* --- from accept to end --------------------------------------------------------------------------------------- */
+
+static void on_relay_over(void *ctx, int err)
+{
+	struct client *c = ctx;
+	char name[DEST_TEXT_MAX];
+
+	if (log_enabled(LOG_DEBUG))
+		log_debug("client %s: over: %s", client_name(c, name), ve_name(err));
+	client_close(c);
+}
+
+static void on_relay_closed(void *ctx)
+{
+	struct client *c = ctx;
+
+	c->ev->gone(c->ctx, c);
+	free(c->hs);
+	free(c);
+}
+
+static const struct relay_events relay_events = {
+	.opened = on_relay_opened,
+	.failed = on_relay_failed,
+	.over = on_relay_over,
+	.closed = on_relay_closed,
+};
+
+int client_new(struct client **ret, uv_loop_t *loop, int fd, struct netstack *ns, const struct client_events *ev,
+	       void *ctx)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (c)
+		c->hs = calloc(1, sizeof(*c->hs));
+	if (!c || !c->hs) {
+		free(c);
+		close(fd);
+		return VE_NOMEM;
+	}
+	c->ev = ev;
+	c->ctx = ctx;
+	socks5_init(&c->hs->socks5);
+	err = relay_init(&c->relay, loop, fd, ns, &relay_events, c);
+	c->relay.client.data = c;
+	enter(c, CLIENT_HANDSHAKE);
+	if (err != 0)
+		client_close(c); /* its memory can only go by way of the loop */
+	else
+		start_reading(c);
+	*ret = c;
+	return 0;
+}

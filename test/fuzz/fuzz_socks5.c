@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fuzz_socks5.c - the SOCKS5 machine with any bytes in any pieces.
+ *
+ * Input: one byte how to cut (0: not at all; else pieces of 1..7 bytes, by a generator it seeds), one byte for the
+ * outcome of a connect, then the client's bytes. Checked: cutting changes nothing, no more is taken than was given, what
+ * is sent is well-formed, a destination is one. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/err.h"
+#include "core/limits.h"
+#include "socks/socks5.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MUST(condition)          \
+	do {                     \
+		if (!(condition)) \
+			abort(); \
+	} while (0)
+
+struct result {
+	enum socks5_event event;
+	struct dest dest;
+	size_t taken;
+	uint8_t tx[SOCKS5_TX_MAX];
+	size_t ntx;
+};
+
+static void drain(struct socks5 *s, struct result *r)
+{
+	struct slice tx = socks5_tx_peek(s);
+
+	MUST(tx.n <= sizeof(r->tx) - r->ntx);
+	memcpy(r->tx + r->ntx, tx.p, tx.n);
+	r->ntx += tx.n;
+	socks5_tx_consume(s, tx.n);
+}
+
+static void check_dest(const struct dest *d)
+{
+	size_t n = strnlen(d->name, sizeof(d->name));
+
+	MUST(n < sizeof(d->name));
+	MUST(d->port != 0);
+	MUST((d->ip.family == IP_NONE) == (n > 0));
+	for (size_t i = 0; i < n; i++)
+		MUST((unsigned char)d->name[i] > 0x20 && (unsigned char)d->name[i] < 0x7f);
+}
+
+static void finish(struct socks5 *s, struct result *r, uint8_t outcome)
+{
+	const struct ip local = { .family = outcome & 1 ? IP_V6 : IP_V4, .b = { 10, outcome } };
+	size_t taken = 1;
+
+	if (r->event != SOCKS5_CONNECT)
+		return;
+	check_dest(&s->dest);
+	r->dest = s->dest;
+	if (outcome < 128)
+		socks5_connected(s, &local, outcome);
+	else
+		socks5_failed(s, -(outcome - 128));
+	drain(s, r);
+	MUST(socks5_input(s, (struct slice){ local.b, 1 }, &taken) == (outcome < 128 ? SOCKS5_MORE : SOCKS5_REFUSED));
+	MUST(taken == 0);
+}
+
+static void run(struct result *r, const uint8_t *p, size_t n, uint32_t seed, uint8_t outcome)
+{
+	struct socks5 s;
+	size_t seen = 0; /* how much of the input has arrived */
+
+	*r = (struct result){ .event = SOCKS5_MORE };
+	socks5_init(&s);
+	while (r->event == SOCKS5_MORE && seen < n) {
+		size_t taken = SIZE_MAX;
+		size_t step = n;
+
+		if (seed != 0) {
+			seed = seed * 1664525u + 1013904223u;
+			step = 1 + (seed >> 24) % 7;
+		}
+		seen += min_size(step, n - seen);
+		r->event = socks5_input(&s, (struct slice){ p + r->taken, seen - r->taken }, &taken);
+		MUST(taken <= seen - r->taken);
+		r->taken += taken;
+		if (r->event == SOCKS5_MORE)
+			MUST(seen - r->taken < SOCKS5_MESSAGE_MAX); /* so much space is always enough */
+		drain(&s, r);
+	}
+	finish(&s, r, outcome);
+}
+
+static void check_sent(const struct result *r)
+{
+	static const size_t lengths[] = { 0, 2, 12, 24 };
+	bool known = false;
+
+	if (r->ntx > 0 && r->tx[0] != 5) {
+		MUST((r->ntx == 8 && r->tx[1] == 0x5b) || memcmp(r->tx, "HTTP/1.1 501 ", 13) == 0);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++)
+		known = known || r->ntx == lengths[i];
+	MUST(known);
+	if (r->ntx >= 2)
+		MUST(r->tx[1] == 0 || (r->tx[1] == 0xff && r->ntx == 2));
+	if (r->ntx > 2)
+		MUST(r->tx[2] == 5 && r->tx[3] <= 8 && r->tx[4] == 0 && r->tx[5] == (r->ntx == 12 ? 1 : 4));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct result whole, cut;
+
+	if (size < 2)
+		return 0;
+	run(&whole, data + 2, size - 2, 0, data[1]);
+	run(&cut, data + 2, size - 2, data[0], data[1]);
+	check_sent(&whole);
+	MUST(whole.event == cut.event);
+	MUST(whole.ntx == cut.ntx && memcmp(whole.tx, cut.tx, whole.ntx) == 0);
+	MUST(whole.taken == cut.taken);
+	MUST(whole.dest.port == cut.dest.port && strcmp(whole.dest.name, cut.dest.name) == 0 &&
+	     ip_equal(&whole.dest.ip, &cut.dest.ip));
+	return 0;
+}

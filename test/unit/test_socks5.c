@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_socks5.c - the SOCKS5 machine against RFC 1928, requirement by requirement, and against every cut of its input. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/bytes.h"
+#include "core/err.h"
+#include "core/limits.h"
+#include "socks/socks5.h"
+
+#define GREETING "\x05\x01\x00"
+#define NO_ADDRESS "\x00\x01\x00\x00\x00\x00\x00\x00" /* RSV ATYP BND.ADDR BND.PORT of a refusal */
+#define CHOSEN "\x05\x00"
+#define B(s) { (const uint8_t *)(s), sizeof(s) - 1 }
+
+/* --- running the machine -------------------------------------------------------------------------------------- */
+
+struct run {
+	struct socks5 s;
+	enum socks5_event event; /* the last one that was not MORE */
+	unsigned events;         /* how many were not MORE */
+	uint8_t rest[8192];      /* not taken */
+	size_t nrest;
+	uint8_t tx[1024];        /* all that was sent */
+	size_t ntx;
+};
+
+static void run_init(struct run *r)
+{
+	*r = (struct run){ .event = SOCKS5_MORE };
+	socks5_init(&r->s);
+}
+
+/* Takes what there is one byte at a time first, to see that peek and consume agree. */
+static void run_drain(struct run *r)
+{
+	struct slice tx = socks5_tx_peek(&r->s);
+	size_t total = tx.n;
+
+	assert_true(tx.n <= sizeof(r->tx) - r->ntx);
+	memcpy(r->tx + r->ntx, tx.p, tx.n);
+	r->ntx += tx.n;
+	if (total > 0) {
+		socks5_tx_consume(&r->s, 1);
+		assert_int_equal(socks5_tx_peek(&r->s).n, total - 1);
+		assert_ptr_equal(socks5_tx_peek(&r->s).p, tx.p + 1);
+		socks5_tx_consume(&r->s, total - 1);
+	}
+	assert_int_equal(socks5_tx_peek(&r->s).n, 0);
+}
+
+static void run_feed(struct run *r, const void *p, size_t n)
+{
+	enum socks5_event ev;
+	struct slice in;
+	uint8_t *exact;
+	size_t taken = SIZE_MAX;
+
+	assert_true(n <= sizeof(r->rest) - r->nrest);
+	if (n > 0)
+		memcpy(r->rest + r->nrest, p, n);
+	r->nrest += n;
+	exact = malloc(r->nrest > 0 ? r->nrest : 1); /* so that a sanitizer sees a read past its end */
+	assert_non_null(exact);
+	memcpy(exact, r->rest, r->nrest);
+	in = (struct slice){ .p = exact, .n = r->nrest };
+	ev = socks5_input(&r->s, in, &taken);
+	free(exact);
+	assert_true(taken <= r->nrest);
+	memmove(r->rest, r->rest + taken, r->nrest - taken);
+	r->nrest -= taken;
+	if (ev != SOCKS5_MORE && r->event == SOCKS5_MORE) {
+		r->event = ev;
+		r->events++;
+	} else if (r->event == SOCKS5_REFUSED) {
+		assert_int_equal(ev, SOCKS5_REFUSED);
+	} else {
+		assert_int_equal(ev, SOCKS5_MORE);
+	}
+	run_drain(r);
+}
+
+static void assert_sent(const struct run *r, struct slice want)
+{
+	assert_int_equal(r->ntx, want.n);
+	assert_memory_equal(r->tx, want.p, want.n);
+}
+
+/* --- RFC 1928 as a table -------------------------------------------------------------------------------------- */
+
+static const struct row {
+	const char *requirement;
+	struct slice in;
+	enum socks5_event event;
+	struct slice out;
+	struct slice rest;    /* CONNECT: what is payload */
+	const char *dest;     /* CONNECT: as text */
+} rows[] = {
+	/* section 3: greeting */
+	{ "3: X'00' offered alone is chosen", B(GREETING), SOCKS5_MORE, B(CHOSEN), B(""), NULL },
+	{ "3: X'00' is chosen among others, wherever it stands", B("\x05\x03\x02\x01\x00"), SOCKS5_MORE, B(CHOSEN), B(""),
+	  NULL },
+	{ "3: X'00' is chosen when username/password is offered first", B("\x05\x02\x02\x00"), SOCKS5_MORE, B(CHOSEN),
+	  B(""), NULL },
+	{ "3: none acceptable is answered with X'FF'", B("\x05\x01\x02"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
+	{ "3: GSSAPI alone is not acceptable", B("\x05\x01\x01"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
+	{ "3: X'FF' offered as a method is none", B("\x05\x01\xff"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
+	{ "3: private methods are not acceptable", B("\x05\x02\x80\xfe"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
+	{ "3: no method at all is answered with X'FF'", B("\x05\x00"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
+	{ "3: bytes behind NMETHODS methods are no methods", B("\x05\x01\x02\x00"), SOCKS5_REFUSED, B("\x05\xff"), B("\x00"),
+	  NULL },
+	/* section 4: request */
+	{ "4: CONNECT to an IPv4 address", B(GREETING "\x05\x01\x00\x01\x0a\x4d\x00\x01\x00\x50"), SOCKS5_CONNECT, B(CHOSEN),
+	  B(""), "10.77.0.1:80" },
+	{ "4: CONNECT to a domain name", B(GREETING "\x05\x01\x00\x03\x0bintra.corp.\x01\xbb"), SOCKS5_CONNECT, B(CHOSEN),
+	  B(""), "intra.corp.:443" },
+	{ "4: CONNECT to an IPv6 address",
+	  B(GREETING "\x05\x01\x00\x04\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x1f\x90"),
+	  SOCKS5_CONNECT, B(CHOSEN), B(""), "[fd00::1]:8080" },
+	{ "4: ports are in network order, up to 65535", B(GREETING "\x05\x01\x00\x01\x01\x02\x03\x04\xff\xff"), SOCKS5_CONNECT,
+	  B(CHOSEN), B(""), "1.2.3.4:65535" },
+	{ "4: the smallest port", B(GREETING "\x05\x01\x00\x01\x01\x02\x03\x04\x00\x01"), SOCKS5_CONNECT, B(CHOSEN), B(""),
+	  "1.2.3.4:1" },
+	{ "4: port 0 cannot be connected to", B(GREETING "\x05\x01\x00\x01\x01\x02\x03\x04\x00\x00"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x01" NO_ADDRESS), B(""), NULL },
+	{ "4: BIND is not supported: X'07'", B(GREETING "\x05\x02\x00\x01\x0a\x00\x00\x01\x00\x50"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\x02\x00\x01\x0a\x00\x00\x01\x00\x50"), NULL },
+	{ "4: UDP ASSOCIATE is not supported: X'07'", B(GREETING "\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00"), NULL },
+	{ "4: command 0 is not supported: X'07'", B(GREETING "\x05\x00\x00\x01"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\x00\x00\x01"), NULL },
+	{ "4: command X'F0' (Tor's RESOLVE) is not supported: X'07'", B(GREETING "\x05\xf0\x00\x03"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\xf0\x00\x03"), NULL },
+	{ "4: the request's version must be 5", B(GREETING "\x04\x01\x00\x01"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x01" NO_ADDRESS), B("\x04\x01\x00\x01"), NULL },
+	{ "4: RSV must be X'00'", B(GREETING "\x05\x01\x01\x01"), SOCKS5_REFUSED, B(CHOSEN "\x05\x01" NO_ADDRESS),
+	  B("\x05\x01\x01\x01"), NULL },
+	/* section 5: addressing */
+	{ "5: ATYP 0 is not supported: X'08'", B(GREETING "\x05\x01\x00\x00"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x08" NO_ADDRESS), B("\x05\x01\x00\x00"), NULL },
+	{ "5: ATYP 2 is not supported: X'08'", B(GREETING "\x05\x01\x00\x02"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x08" NO_ADDRESS), B("\x05\x01\x00\x02"), NULL },
+	{ "5: ATYP X'FF' is not supported: X'08'", B(GREETING "\x05\x01\x00\xff"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x08" NO_ADDRESS), B("\x05\x01\x00\xff"), NULL },
+	{ "5: a name of length 1", B(GREETING "\x05\x01\x00\x03\x01x\x00\x50"), SOCKS5_CONNECT, B(CHOSEN), B(""), "x:80" },
+	{ "5: a name of length 0 is malformed", B(GREETING "\x05\x01\x00\x03\x00\x00\x50"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x01" NO_ADDRESS), B(""), NULL },
+	{ "5: there is no terminating NUL: one is malformed", B(GREETING "\x05\x01\x00\x03\x02x\x00\x00\x50"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x01" NO_ADDRESS), B(""), NULL },
+	{ "5: a name with a blank is malformed", B(GREETING "\x05\x01\x00\x03\x03x y\x00\x50"), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x01" NO_ADDRESS), B(""), NULL },
+	{ "5: an IPv4 address as name", B(GREETING "\x05\x01\x00\x03\x08" "10.0.0.1\x00\x50"), SOCKS5_CONNECT, B(CHOSEN),
+	  B(""), "10.0.0.1:80" },
+	{ "5: an IPv6 address as name", B(GREETING "\x05\x01\x00\x03\x07" "fd00::1\x00\x50"), SOCKS5_CONNECT, B(CHOSEN),
+	  B(""), "[fd00::1]:80" },
+	/* a client need not wait: nothing in section 3 and 4 forbids to send everything at once */
+	{ "greeting, request and payload in one go", B(GREETING "\x05\x01\x00\x01\x0a\x4d\x00\x01\x00\x50GET / HTTP/1.0\r\n"),
+	  SOCKS5_CONNECT, B(CHOSEN), B("GET / HTTP/1.0\r\n"), "10.77.0.1:80" },
+	{ "payload that looks like SOCKS5 is payload", B(GREETING "\x05\x01\x00\x03\x01x\x00\x50" GREETING), SOCKS5_CONNECT,
+	  B(CHOSEN), B(GREETING), "x:80" },
+	{ "a refusal is final: later requests are not looked at", B(GREETING "\x05\x02\x00\x01" GREETING), SOCKS5_REFUSED,
+	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\x02\x00\x01" GREETING), NULL },
+	/* other protocols */
+	{ "SOCKS4 gets SOCKS4's rejection", B("\x04\x01\x00\x50\x0a\x00\x00\x01user\x00"), SOCKS5_REFUSED,
+	  B("\x00\x5b\x00\x00\x00\x00\x00\x00"), B("\x04\x01\x00\x50\x0a\x00\x00\x01user\x00"), NULL },
+	{ "a TLS hello gets nothing", B("\x16\x03\x01\x02\x00"), SOCKS5_REFUSED, B(""), B("\x16\x03\x01\x02\x00"), NULL },
+	{ "version 0 gets nothing", B("\x00"), SOCKS5_REFUSED, B(""), B("\x00"), NULL },
+	{ "version 6 gets nothing", B("\x06\x01\x00"), SOCKS5_REFUSED, B(""), B("\x06\x01\x00"), NULL },
+	{ "a high byte gets nothing", B("\xff\xff"), SOCKS5_REFUSED, B(""), B("\xff\xff"), NULL },
+};
+
+static void check_row(const struct row *row, const struct run *r)
+{
+	char text[DEST_TEXT_MAX];
+
+	assert_int_equal(r->event, row->event);
+	assert_int_equal(r->events, row->event == SOCKS5_MORE ? 0 : 1);
+	assert_sent(r, row->out);
+	assert_int_equal(r->nrest, row->rest.n);
+	assert_memory_equal(r->rest, row->rest.p, row->rest.n);
+	if (row->event == SOCKS5_CONNECT)
+		assert_string_equal(dest_text(&r->s.dest, text), row->dest);
+	if (row->event == SOCKS5_REFUSED)
+		assert_non_null(r->s.why);
+}
+
+static void test_row(void **state)
+{
+	const struct row *row = *state;
+	struct run r;
+
+	run_init(&r);
+	run_feed(&r, row->in.p, row->in.n);
+	check_row(row, &r);
+	run_feed(&r, NULL, 0); /* asking again changes nothing */
+	check_row(row, &r);
+}
+
+static void test_every_split(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct row *row = &rows[i];
+
+		for (size_t a = 0; a <= row->in.n; a++) {
+			for (size_t b = a; b <= row->in.n; b++) {
+				struct run r;
+
+				run_init(&r);
+				run_feed(&r, row->in.p, a);
+				run_feed(&r, row->in.p + a, b - a);
+				run_feed(&r, row->in.p + b, row->in.n - b);
+				check_row(row, &r);
+			}
+		}
+	}
+}
+
+static void test_byte_by_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct run r;
+
+		run_init(&r);
+		for (size_t k = 0; k < rows[i].in.n; k++)
+			run_feed(&r, rows[i].in.p + k, 1);
+		check_row(&rows[i], &r);
+	}
+}
+
+/* A handshake that is cut off anywhere decides nothing and takes no partial message. */
+static void test_every_truncation(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t whole = rows[i].in.n - rows[i].rest.n;
+
+		if (rows[i].event != SOCKS5_CONNECT)
+			continue;
+		for (size_t n = 0; n < whole; n++) {
+			size_t greeting = 2 + (n >= 2 ? rows[i].in.p[1] : 0u);
+			struct run r;
+
+			run_init(&r);
+			run_feed(&r, rows[i].in.p, n);
+			assert_int_equal(r.event, SOCKS5_MORE);
+			assert_int_equal(r.ntx, n >= greeting ? 2 : 0);
+			assert_int_equal(r.nrest, n >= greeting ? n - greeting : n);
+		}
+	}
+}
+
+/* --- lengths -------------------------------------------------------------------------------------------------- */
+
+static void test_nmethods(void **state)
+{
+	uint8_t in[2 + 255];
+
+	(void)state;
+	for (unsigned count = 0; count <= 255; count++) {
+		struct run r;
+
+		in[0] = 5;
+		in[1] = (uint8_t)count;
+		for (unsigned i = 0; i < count; i++)
+			in[2 + i] = (uint8_t)(1 + i % 255);
+		run_init(&r);
+		run_feed(&r, in, 2 + count);
+		assert_int_equal(r.event, SOCKS5_REFUSED);
+		assert_sent(&r, (struct slice)B("\x05\xff"));
+		if (count == 0)
+			continue;
+		in[2 + count - 1] = 0; /* the last one counts, too */
+		run_init(&r);
+		run_feed(&r, in, 2 + count - 1);
+		assert_int_equal(r.ntx, 0);
+		run_feed(&r, in + 2 + count - 1, 1);
+		assert_int_equal(r.event, SOCKS5_MORE);
+		assert_sent(&r, (struct slice)B(CHOSEN));
+		assert_int_equal(r.s.state, SOCKS5_ST_REQUEST);
+	}
+}
+
+/* Labels of at most 63 letters, so that it is a host name by any rule that a name of this length can keep. */
+static void make_name(uint8_t *to, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = i % 64 == 63 && i + 1 < n ? '.' : 'a';
+}
+
+static void test_name_lengths(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n <= 255; n++) {
+		uint8_t in[3 + SOCKS5_MESSAGE_MAX] = { 5, 1, 0, 5, 1, 0, 3, (uint8_t)n };
+		struct run r;
+
+		make_name(in + 8, n);
+		in[8 + n] = 0x12;
+		in[9 + n] = 0x34;
+		run_init(&r);
+		run_feed(&r, in, 9 + n);
+		assert_int_equal(r.event, SOCKS5_MORE);
+		run_feed(&r, in + 9 + n, 1);
+		assert_int_equal(r.event, SOCKS5_CONNECT);
+		assert_int_equal(r.s.dest.port, 0x1234);
+		assert_int_equal(r.s.dest.ip.family, IP_NONE);
+		assert_int_equal(strlen(r.s.dest.name), n);
+		assert_memory_equal(r.s.dest.name, in + 8, n);
+		assert_int_equal(r.nrest, 0);
+	}
+	assert_int_equal(HOST_MAX, 255);
+}
+
+/* Every byte at every place of a short name: either it is the name that was sent, or the request is refused. */
+static void test_name_bytes(void **state)
+{
+	(void)state;
+	for (unsigned at = 0; at < 3; at++) {
+		for (unsigned byte = 0; byte <= 255; byte++) {
+			uint8_t in[] = { 5, 1, 0, 5, 1, 0, 3, 3, 'a', 'b', 'c', 0, 80 };
+			struct run r;
+
+			in[8 + at] = (uint8_t)byte;
+			run_init(&r);
+			run_feed(&r, in, sizeof(in));
+			if (byte <= 0x20 || byte >= 0x7f)
+				assert_int_equal(r.event, SOCKS5_REFUSED);
+			if (r.event == SOCKS5_CONNECT) {
+				assert_int_equal(strlen(r.s.dest.name), 3);
+				assert_memory_equal(r.s.dest.name, in + 8, 3);
+			} else {
+				assert_sent(&r, (struct slice)B(CHOSEN "\x05\x01" NO_ADDRESS));
+			}
+		}
+	}
+}
+
+/* Every value of each of the four bytes that decide. */
+static void test_request_head_values(void **state)
+{
+	(void)state;
+	for (unsigned at = 0; at < 4; at++) {
+		for (unsigned byte = 0; byte <= 255; byte++) {
+			uint8_t in[] = { 5, 1, 0, 5, 1, 0, 1 };
+			uint8_t want = 0;
+			struct run r;
+
+			in[3 + at] = (uint8_t)byte;
+			if ((at == 0 && byte != 5) || (at == 2 && byte != 0))
+				want = 0x01;
+			else if (at == 1 && byte != 1)
+				want = 0x07;
+			else if (at == 3 && byte != 1 && byte != 3 && byte != 4)
+				want = 0x08;
+			run_init(&r);
+			run_feed(&r, in, sizeof(in));
+			assert_int_equal(r.event, want ? SOCKS5_REFUSED : SOCKS5_MORE);
+			assert_int_equal(r.ntx, want ? 12 : 2);
+			if (want)
+				assert_int_equal(r.tx[3], want);
+		}
+	}
+}
+
+/* --- outcomes, section 6 -------------------------------------------------------------------------------------- */
+
+static void run_to_connecting(struct run *r)
+{
+	run_init(r);
+	run_feed(r, GREETING "\x05\x01\x00\x03\x01x\x00\x50", 11);
+	assert_int_equal(r->event, SOCKS5_CONNECT);
+	r->ntx = 0;
+}
+
+static void test_success_ip4(void **state)
+{
+	const struct ip local = { .family = IP_V4, .b = { 192, 168, 30, 10 } };
+	struct run r;
+
+	(void)state;
+	run_to_connecting(&r);
+	socks5_connected(&r.s, &local, 49152);
+	run_drain(&r);
+	assert_sent(&r, (struct slice)B("\x05\x00\x00\x01\xc0\xa8\x1e\x0a\xc0\x00"));
+	run_feed(&r, "payload", 7);
+	assert_int_equal(r.nrest, 7); /* none of the machine's business */
+	assert_int_equal(r.ntx, 10);
+}
+
+static void test_success_ip6(void **state)
+{
+	const struct ip local = { .family = IP_V6, .b = { 0xfd, 0, [15] = 9 } };
+	struct run r;
+
+	(void)state;
+	run_to_connecting(&r);
+	socks5_connected(&r.s, &local, 1);
+	run_drain(&r);
+	assert_sent(&r, (struct slice)B("\x05\x00\x00\x04\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x09\x00\x01"));
+}
+
+static void test_success_unknown_address(void **state)
+{
+	const struct ip local = { .family = IP_NONE };
+	struct run r;
+
+	(void)state;
+	run_to_connecting(&r);
+	socks5_connected(&r.s, &local, 0);
+	run_drain(&r);
+	assert_sent(&r, (struct slice)B("\x05\x00" NO_ADDRESS));
+}
+
+static void test_failures(void **state)
+{
+	static const struct {
+		int err;
+		uint8_t code;
+	} want[] = {
+		{ VE_REFUSED, 0x05 }, { VE_UNREACH, 0x04 },    { VE_RESOLVE, 0x04 }, { VE_TIMEOUT, 0x04 },
+		{ VE_DOWN, 0x03 },    { VE_NETUNREACH, 0x03 }, { VE_LIMIT, 0x01 },   { VE_NOMEM, 0x01 },
+		{ VE_RESET, 0x01 },   { VE_CANCELED, 0x01 },   { VE_IO, 0x01 },      { -12345, 0x01 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		const uint8_t reply[10] = { 5, want[i].code, 0, 1 };
+		struct run r;
+
+		run_to_connecting(&r);
+		socks5_failed(&r.s, want[i].err);
+		run_drain(&r);
+		assert_sent(&r, (struct slice){ reply, sizeof(reply) });
+		assert_int_equal(r.s.state, SOCKS5_ST_REFUSED);
+		assert_string_equal(r.s.why, ve_name(want[i].err));
+	}
+}
+
+/* A client that never waits: both answers may be in tx before anybody looks. */
+static void test_answers_queue_up(void **state)
+{
+	const uint8_t in[] = GREETING "\x05\x01\x00\x03\x01x\x00\x50";
+	const struct ip local = { .family = IP_V6, .b = { 1 } };
+	struct socks5 s;
+	size_t taken;
+
+	(void)state;
+	socks5_init(&s);
+	assert_int_equal(socks5_input(&s, (struct slice){ in, sizeof(in) - 1 }, &taken), SOCKS5_CONNECT);
+	socks5_connected(&s, &local, 7);
+	assert_int_equal(socks5_tx_peek(&s).n, 2 + 22);
+	assert_memory_equal(socks5_tx_peek(&s).p, "\x05\x00\x05\x00\x00\x04\x01", 7);
+}
+
+/* --- HTTP ----------------------------------------------------------------------------------------------------- */
+
+static void check_http_answer(const struct run *r)
+{
+	char text[1025];
+	const char *body, *length;
+
+	assert_int_equal(r->event, SOCKS5_REFUSED);
+	memcpy(text, r->tx, r->ntx);
+	text[r->ntx] = '\0';
+	assert_int_equal(strncmp(text, "HTTP/1.1 501 ", 13), 0);
+	body = strstr(text, "\r\n\r\n");
+	length = strstr(text, "\r\nContent-Length: ");
+	assert_non_null(body);
+	assert_non_null(length);
+	assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
+	assert_true(length < body);
+	assert_int_equal(strtoul(length + 18, NULL, 10), strlen(body + 4));
+	assert_non_null(strstr(body, "SOCKS5 only"));
+}
+
+static void test_http(void **state)
+{
+	static const char *const heads[] = {
+		"GET http://intra/ HTTP/1.1\r\nHost: intra\r\n\r\n",
+		"CONNECT intra:443 HTTP/1.1\r\nHost: intra:443\r\n\r\n",
+		"POST http://intra/ HTTP/1.0\r\n\r\n",
+		"A", "Z", "a", "z",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+		for (size_t cut = 0; cut <= strlen(heads[i]); cut++) {
+			struct run r;
+
+			run_init(&r);
+			run_feed(&r, heads[i], cut);
+			run_feed(&r, heads[i] + cut, strlen(heads[i]) - cut);
+			check_http_answer(&r);
+		}
+	}
+}
+
+static void test_first_bytes(void **state)
+{
+	(void)state;
+	for (unsigned byte = 0; byte <= 255; byte++) {
+		uint8_t b = (uint8_t)byte;
+		struct run r;
+
+		run_init(&r);
+		run_feed(&r, &b, 1);
+		if (byte == 5) {
+			assert_int_equal(r.event, SOCKS5_MORE);
+			assert_int_equal(r.ntx, 0);
+		} else if ((byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z')) {
+			check_http_answer(&r);
+		} else {
+			assert_int_equal(r.event, SOCKS5_REFUSED);
+			assert_int_equal(r.ntx, byte == 4 ? 8 : 0);
+		}
+	}
+}
+
+static void test_sizes(void **state)
+{
+	struct socks5 s;
+
+	(void)state;
+	assert_true(SOCKS5_MESSAGE_MAX >= 4 + 1 + 255 + 2);
+	assert_true(SOCKS5_MESSAGE_MAX >= 2 + 255);
+	assert_true(sizeof(s) <= 1024);
+}
+
+#define FIXED 15
+
+int main(void)
+{
+	const struct CMUnitTest fixed[] = {
+		cmocka_unit_test(test_every_split),
+		cmocka_unit_test(test_byte_by_byte),
+		cmocka_unit_test(test_every_truncation),
+		cmocka_unit_test(test_nmethods),
+		cmocka_unit_test(test_name_lengths),
+		cmocka_unit_test(test_name_bytes),
+		cmocka_unit_test(test_request_head_values),
+		cmocka_unit_test(test_success_ip4),
+		cmocka_unit_test(test_success_ip6),
+		cmocka_unit_test(test_success_unknown_address),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_answers_queue_up),
+		cmocka_unit_test(test_http),
+		cmocka_unit_test(test_first_bytes),
+		cmocka_unit_test(test_sizes),
+	};
+	struct CMUnitTest tests[ARRAY_LEN(rows) + FIXED];
+
+	_Static_assert(ARRAY_LEN(fixed) == FIXED, "room for all");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		tests[i] = (struct CMUnitTest){
+			.name = rows[i].requirement,
+			.test_func = test_row,
+			.initial_state = (void *)(uintptr_t)&rows[i],
+		};
+	}
+	memcpy(tests + ARRAY_LEN(rows), fixed, sizeof(fixed));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
