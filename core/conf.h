@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* conf.h - everything a user can say, from one option table.
  *
- * options.def holds one row for each option; the command line, the config file, the environment, --help and the man page
- * are made from it. Parsing is pure: it reads no file by itself (conf_load_file is told which), opens nothing, and prints
- * nothing; a mistake is one line in a fault that names the option, the value and what was expected.
- * Precedence: command line over config file over environment over default. */
+ * options.def holds one row for each option; the command line, the config file, the environment, --help, the man page and
+ * the completions are made from it. Parsing is pure: it reads no file by itself (it is given a function that does), opens
+ * nothing, and prints nothing; a mistake is one line in a fault that names the place (command line, FILE:LINE or
+ * environment), the option, the value and what was expected.
+ * Precedence: command line over config file over environment over default. An option that can be repeated is replaced
+ * as a whole by the higher source, not added to. */
 #ifndef CORE_CONF_H
 #define CORE_CONF_H
 
@@ -17,10 +19,19 @@
 #include "core/session.h"
 #include "core/trust.h"
 
-enum conf_command { CMD_CONNECT, CMD_CHECK, CMD_HELP, CMD_VERSION };
+enum conf_command {
+	CMD_CONNECT,
+	CMD_CHECK,   /* parse only, and everything was fine */
+	CMD_HELP,    /* print conf_text(): --help, or the hidden --man and --completion */
+	CMD_VERSION,
+};
+
+/* The texts that are made from the option table. */
+enum conf_text_kind { TEXT_HELP, TEXT_MAN, TEXT_BASH, TEXT_ZSH, TEXT_FISH };
 
 struct conf {
 	enum conf_command command;
+	enum conf_text_kind text; /* CMD_HELP: which */
 
 	/* the URL: scheme://[user@]host[:port][/hub] */
 	const struct session_ops *protocol;
@@ -38,6 +49,7 @@ struct conf {
 
 	struct dest listen[LISTENERS_MAX]; /* proxy listeners; default 127.0.0.1:1080 */
 	unsigned nlisten;
+	bool allow_remote; /* listeners may be on other addresses than loopback */
 
 	/* static instead of negotiated; IP_NONE: negotiate */
 	struct ip ip4;
@@ -47,6 +59,7 @@ struct conf {
 	uint16_t mtu; /* 0: negotiated */
 
 	uint32_t retries; /* reconnects in a row before giving up; UINT32_MAX: for ever */
+	bool retries_given; /* the user named a number, or "forever" */
 	uint32_t retry_interval_ms; /* first back-off */
 	uint32_t hold_ms; /* how long a new request waits for the tunnel */
 
@@ -60,17 +73,25 @@ struct conf {
 };
 
 /* Parse @argv (argv[0] is skipped) and @env ("NAME=value", NULL-terminated; may be NULL). A -c FILE on the command line
- * is read by @read_file, which gives malloc'd text (NUL-terminated, freed by the caller of it) or a negative VE_*.
- * Returns 0 and fills *ret (conf_fini when done), or VE_USAGE with @f. */
+ * is read by @read_file, which gives malloc'd text (NUL-terminated, freed by the caller of it) or a negative VE_* with
+ * its reason in the fault. With --help and the like nothing but the command line is looked at.
+ * Returns 0 and fills *ret (conf_fini when done), or with @f: VE_USAGE, VE_NOMEM, or what @read_file returned. */
 int conf_parse(struct conf *ret, int argc, char *const argv[], char *const env[],
 	       int (*read_file)(const char *path, char **ret_text, struct fault *f), struct fault *f);
 void conf_fini(struct conf *c);
 
-/* --help: the whole text, made from the table, malloc'd. NULL without memory. */
+/* A @read_file for conf_parse(): the whole of a regular file or pipe of at most CONF_FILE_MAX bytes, without NUL bytes.
+ * Returns 0, VE_NOMEM, or VE_USAGE with @f naming the file and the system's reason. */
+int conf_read_file(const char *path, char **ret_text, struct fault *f);
+
+/* The text that a command line with CMD_HELP asks for, made from the table, malloc'd. NULL without memory. */
+char *conf_text(enum conf_text_kind kind);
+/* The same for --help alone. */
 char *conf_help(void);
 
-/* A URL into host, port, user, hub and protocol. "%XX" in user and hub is decoded. A password in the URL is refused with
- * the reason (other users see argv). Returns 0 or VE_USAGE with @f. */
+/* A URL into host, port, hub and protocol, and into user if it names one (else that stays). "%XX" in user and hub is
+ * decoded; both are UTF-8 without control characters. A password in the URL is refused with the reason (other users
+ * see argv) and is not repeated in the fault. Returns 0, or VE_USAGE with @f and @c untouched. */
 int conf_parse_url(struct conf *c, const char *url, struct fault *f);
 
 #endif

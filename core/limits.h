@@ -22,7 +22,13 @@
 #define WIRE_WRITE_MAX (256u * KIB) /* ciphertext waiting for the kernel; above it the session keeps its bytes */
 #define WIRE_CONNECT_MS 10000u      /* one TCP connect, softether-protocol.md 12.1 */
 #define WIRE_TLS_MS 15000u          /* one TLS handshake, softether-protocol.md 12.1 */
+#define WIRE_STAGGER_MS 250u        /* head start of one address before the next is tried too; RFC 8305, section 5 */
 #define WIRE_ADDRESSES_MAX 8u       /* addresses of one server name that we try */
+#define CERT_DER_MAX (16u * KIB)    /* one certificate; TLS itself (wolfSSL) takes 18 KiB for a whole chain */
+#define CRL_DER_MAX (1u * MIB)      /* one revocation list; those of large public CAs have about 1 MiB */
+#define CRLS_MAX 8u                 /* revocation lists in one --ca file */
+#define CHAIN_MAX 9u                /* certificates a server may send: wolfSSL's MAX_CHAIN_DEPTH */
+#define ANCHORS_MAX 16u             /* CAs of the store whose name fits one chain: old and new keys of each issuer */
 
 /* --- HTTP heads ------------------------------------------------------------------------------------------- */
 #define HTTP_HEAD_MAX (16u * KIB) /* start line and all fields; what nginx and Apache allow, rounded up */
@@ -63,6 +69,16 @@
 #define FLOW_WINDOW_MAX (1u * MIB)  /* receive window of one flow: 80 Mbit/s at 100 ms */
 #define FLOW_SEND_MAX (1u * MIB)    /* bytes of one flow sent and not yet acknowledged */
 #define HELD_MAX 256u          /* requests waiting for the tunnel to come (back) up, of FLOWS_MAX */
+#define FLOW_CHUNK (16u * KIB)  /* unit of a flow's send queue, about one socket read; an idle flow holds none */
+#define FLOW_LINGER_MS 60000u  /* a flow its client is done with: how long the rest of its queue may take */
+#define FLOW_SMALL 256u        /* received pieces below this are gathered, so that a byte costs at most a few in memory */
+#define FLOW_KEEPALIVE_MS 300000u /* silence until a peer is asked whether it is still there, */
+#define FLOW_KEEPALIVE_RETRY_MS 15000u /* how often then, */
+#define FLOW_KEEPALIVE_RETRIES 4u /* and how many times: six minutes in all */
+#define RESOLVE_QUERIES_MAX 256u  /* different names being asked for at once: a browser's worst page load, twice */
+#define RESOLVE_CACHE_MAX 64u  /* names remembered */
+#define RESOLVE_TTL_MAX_S 3600u /* and no longer than this: the private network may change under us */
+#define RESOLVE_ANSWER_MAX 4096u /* bytes of a DNS answer that are read; without EDNS there are 512 */
 
 /* --- local clients ---------------------------------------------------------------------------------------- */
 #define LISTENERS_MAX 16u

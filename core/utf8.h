@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* utf8.h - is this text? RFC 3629, strictly: no overlong forms, no surrogates, nothing above U+10FFFF. */
+#ifndef CORE_UTF8_H
+#define CORE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How many of the @n bytes (> 0) at @p make up the first character: 1 to 4, or 0 if they begin no whole character. */
+size_t utf8_char(const void *p, size_t n);
+
+/* Are the @n bytes at @p whole UTF-8 characters, none of them a control character (C0, DEL, C1)? True for n == 0. */
+bool utf8_is_text(const void *p, size_t n);
+
+#endif
