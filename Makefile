@@ -38,7 +38,7 @@ HARDEN := -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 COMMON := -O2 -g -fPIE -ffunction-sections -fdata-sections -pthread $(HARDEN) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
 	$(if $(FUZZER),-fsanitize=fuzzer-no-link)
-TP_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(COMMON) -Wall -Wno-stringop-overflow $(TP_DEFINES) \
+TP_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(COMMON) -w $(TP_DEFINES) \
 	$(if $(SAN),-fno-sanitize=alignment -DSOFTSOCKS_LWIP_CHECK_TAILS)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(COMMON) $(WARN) -I. $(TP_INCLUDES) $(TP_DEFINES) $(CFLAGS)
 ALL_LDFLAGS = -pie -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(LDFLAGS)

@@ -32,7 +32,7 @@ $(OUT)/third_party/wolfssl/wolfcrypt/src/aes.o: private TP_FLAGS += -maes -mpclm
 else
 wolfssl_c += wolfcrypt/src/sp_c64.c wolfcrypt/src/sp_c32.c # the one of the other word size is empty
 endif
-wolfssl_flags := -Ithird_party/wolfssl -I$(SRC)/wolfssl -Wno-unused
+wolfssl_flags := -Ithird_party/wolfssl -I$(SRC)/wolfssl
 
 # ---- lwIP ----
 lwip_c := $(addprefix src/core/, def.c dns.c inet_chksum.c init.c ip.c mem.c memp.c netif.c pbuf.c raw.c stats.c tcp.c \
