@@ -18,7 +18,8 @@ enum tls_version { TLS_MIN_1_0 = 10, TLS_MIN_1_1 = 11, TLS_MIN_1_2 = 12, TLS_MIN
 
 /* Filled by the options; strings are borrowed for the life of the struct trust made from it. */
 struct trust_conf {
-	const char *ca_file;     /* --ca: PEM with one or more CAs, instead of the system's; NULL: system store */
+	const char *ca_file;     /* --ca: PEM or DER: CAs, or the server's own certificate, instead of the system's; PEM
+	                          * may hold revocation lists (X509 CRL) too; NULL: system store */
 	uint8_t pins[TRUST_PINS_MAX][32]; /* --pin: SHA-256 of the leaf certificate's DER */
 	unsigned npins;
 	const char *verify_name; /* --verify-name: expected instead of the host's name; NULL: the host */
@@ -28,11 +29,13 @@ struct trust_conf {
 	const char *keylog_file; /* --keylog: NSS key log for wireshark; NULL: none */
 };
 
-struct trust; /* a wolfSSL context with everything loaded */
+struct trust; /* where the CAs are, and the open key log */
 
-/* Load CAs and make the context. CA files are searched in SSL_CERT_FILE, SSL_CERT_DIR and the places of Debian, Fedora,
- * Alpine, openSUSE. Returns 0 and *ret (free with trust_free), or VE_TLS/VE_NOMEM with @f saying which file and why (an
- * unreadable --ca, no CA store found and neither --pin nor --insecure given). @c is borrowed until trust_free(). */
+/* Find the CAs (castore.h): --ca, else SSL_CERT_FILE and SSL_CERT_DIR, else the places of Debian, Fedora, Alpine and
+ * openSUSE. They are read at each handshake, and only those that the server's chain names are looked at closely: at
+ * rest they cost no memory, and an updated file counts. Returns 0 and *ret (free with trust_free), or VE_TLS/VE_NOMEM
+ * with @f saying which file and why (an unreadable --ca, no CA store found and neither --pin nor --insecure given), or
+ * VE_IO (the --keylog file). @c is lent until trust_free(). */
 int trust_new(struct trust **ret, const struct trust_conf *c, struct fault *f);
 void trust_free(struct trust *t);
 
