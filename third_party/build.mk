@@ -32,7 +32,7 @@ $(OUT)/third_party/wolfssl/wolfcrypt/src/aes.o: private TP_FLAGS += -maes -mpclm
 else
 wolfssl_c += wolfcrypt/src/sp_c64.c wolfcrypt/src/sp_c32.c # the one of the other word size is empty
 endif
-wolfssl_flags := -Ithird_party/wolfssl -I$(SRC)/wolfssl
+wolfssl_flags := -Ithird_party/wolfssl -I$(SRC)/wolfssl $(if $(SAN),-fno-sanitize=undefined) # its big-number code shifts into the sign bit
 
 # ---- lwIP ----
 lwip_c := $(addprefix src/core/, def.c dns.c inet_chksum.c init.c ip.c mem.c memp.c netif.c pbuf.c raw.c stats.c tcp.c \
@@ -42,7 +42,7 @@ lwip_c := $(addprefix src/core/, def.c dns.c inet_chksum.c init.c ip.c mem.c mem
 	src/netif/ethernet.c
 lwip_o := $(OUT)/third_party/lwip/chksum.o
 $(OUT)/third_party/lwip/chksum.o: private TP_FLAGS += -O3
-$(OUT)/third_party/lwip/chksum.o: third_party/lwip/chksum.c $(OUT)/.flags
+$(OUT)/third_party/lwip/chksum.o: third_party/lwip/chksum.c $(OUT)/.flags third_party/build.mk
 	$(call compile,$(TP_CFLAGS) $(lwip_flags) $(TP_FLAGS))
 lwip_flags := -Ithird_party/lwip -I$(SRC)/lwip/src/include
 
@@ -66,9 +66,9 @@ cmocka_flags := -I$(SRC)/cmocka/include $(addprefix -DHAVE_, MALLOC_H INTTYPES_H
 # library NAME: rules for $(OUT)/third_party/libNAME.a
 define library
 $(1)_o += $$(patsubst %,$(OUT)/third_party/$(1)/%.o,$$(basename $$($(1)_c) $$($(1)_S)))
-$(OUT)/third_party/$(1)/%.o: $(SRC)/$(1)/%.c $(OUT)/.flags
+$(OUT)/third_party/$(1)/%.o: $(SRC)/$(1)/%.c $(OUT)/.flags third_party/build.mk
 	$$(call compile,$$(TP_CFLAGS) $$($(1)_flags) $$(TP_FLAGS))
-$(OUT)/third_party/$(1)/%.o: $(SRC)/$(1)/%.S $(OUT)/.flags
+$(OUT)/third_party/$(1)/%.o: $(SRC)/$(1)/%.S $(OUT)/.flags third_party/build.mk
 	$$(call compile,$$(TP_DEFINES) $$($(1)_flags) $$($(1)_S_flags))
 $(OUT)/third_party/lib$(1).a: $$($(1)_o)
 	$$(call archive)

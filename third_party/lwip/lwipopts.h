@@ -24,6 +24,9 @@
 #define MEM_ALIGNMENT 8                 /* pointers */
 #define MEMP_NUM_TCP_PCB 10240          /* documents the flow limit; see above */
 #define MEMP_NUM_UDP_PCB 4096
+/* Packets that wait for ARP or ND are copies. Flows give tcp_write() references to memory that they free on the peer's
+ * ACK, and a peer can acknowledge what it has not seen: a queue that referred to it would send freed memory. */
+#define PBUF_NEEDS_COPY(p) 1
 #define PBUF_LINK_HLEN 14               /* an Ethernet header in front of every packet we make; SSTP does without */
 
 /* ---- links ---- */
@@ -42,7 +45,7 @@
 #define LWIP_ARP 1
 #define ARP_TABLE_SIZE 32               /* hosts of the hub spoken to directly at the same time; the rest goes to the gateway */
 #define ARP_QUEUEING 1                  /* a SYN or a DNS query must not be lost while its next hop is being looked up */
-#define ARP_QUEUE_LEN 16                /* packets per entry, so at most 32 * 16 for addresses that do not answer */
+#define ARP_QUEUE_LEN 256               /* packets per entry: what HELD_MAX requests send when the link comes, all to one gateway */
 #define ETHARP_SUPPORT_STATIC_ENTRIES 1
 #define ETHARP_SUPPORT_VLAN 0           /* a tagged frame is not for us */
 
@@ -67,16 +70,12 @@
 #define LWIP_DHCP_MAX_DNS_SERVERS 4
 #define LWIP_DHCP_GET_NTP_SRV 0
 
-/* ---- DNS ---- */
+/* ---- DNS ----
+ * Names are resolved by netstack/resolve.c. Of lwIP's client only the table of servers is used, which DHCP, DHCPv6 and
+ * router advertisements fill. */
 #define LWIP_DNS 1
-#define DNS_MAX_SERVERS 4               /* two of IPv4 and two of IPv6 */
-#define DNS_TABLE_SIZE 64               /* answers cached and queries under way; netstack queues what does not fit */
-#define DNS_MAX_NAME_LENGTH 256         /* the longest name there is, and its end */
-#define DNS_MAX_RETRIES 4
-#define DNS_DOES_NAME_CHECK 1           /* an answer must repeat the question */
-/* Random id, random port, and no second query for a name that is under way (a birthday attack's lever). */
-#define LWIP_DNS_SECURE (LWIP_DNS_SECURE_RAND_XID | LWIP_DNS_SECURE_NO_MULTIPLE_OUTSTANDING | \
-                         LWIP_DNS_SECURE_RAND_SRC_PORT)
+#define DNS_MAX_SERVERS 4
+#define DNS_TABLE_SIZE 1                /* the smallest there is */
 
 /* ---- IPv6 ---- */
 #define LWIP_IPV6 1
@@ -95,7 +94,7 @@
 #define IPV6_FRAG_COPYHEADER 1          /* with 64-bit pointers the bookkeeping does not fit into a fragment header */
 #define LWIP_IPV6_MLD 1                 /* switches with snooping deliver neighbour solicitations only to members */
 #define LWIP_ND6_QUEUEING 1
-#define MEMP_NUM_ND6_QUEUE 64
+#define MEMP_NUM_ND6_QUEUE 256          /* as ARP_QUEUE_LEN, for all neighbours together */
 #define LWIP_ND6_NUM_NEIGHBORS 32       /* as ARP_TABLE_SIZE */
 #define LWIP_ND6_NUM_DESTINATIONS 64
 #define LWIP_ND6_NUM_ROUTERS 3
