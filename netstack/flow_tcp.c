@@ -1,0 +1,1066 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* flow_tcp.c - flows on lwIP's TCP.
+ *
+ * Theory of operation
+ *
+ * A flow waits for the link (HELD), for its name (RESOLVING), for the peer (CONNECTING), carries bytes (OPEN), and ends:
+ * in order (ENDED) or not (BROKEN). flow_enter() is the only place where that changes.
+ *
+ *     HELD --> RESOLVING --> CONNECTING --> OPEN --> ENDED
+ *      ^------------+-------------'           '----> BROKEN <-- all
+ *           the link went away
+ *
+ * Callbacks. lwIP's callbacks run inside of its input and its timers, where a PCB may not be pulled away: calling
+ * tcp_abort() there means to return ERR_ABRT and to hope that every caller up the stack has thought of it. Ours record
+ * facts, put the flow on ready_list, and return ERR_OK, always. netstack_dispatch() turns facts into events when lwIP
+ * has returned. An error callback means that the PCB is gone already: the pointer is dropped, and nothing else.
+ *
+ * Sending. Bytes live in chunks of FLOW_CHUNK from flow_reserve() to the peer's ACK; lwIP is given references to them.
+ * Nobody else may keep such a reference: ARP and ND queues copy (PBUF_NEEDS_COPY in lwipopts.h), because a peer can
+ * acknowledge what it never saw. Three marks walk through the list:
+ *
+ *     tx_head      write                fill                    all chunks: tx_len bytes
+ *        |-- in lwIP --|-- for tcp_write --|-- room for flow_reserve()
+ *      acked: freed     dirty: flow_push()
+ *
+ * Receiving. lwIP's pbufs are kept as they are and lent by flow_peek(); the window opens by tcp_recved() when the
+ * front-end has consumed. The pieces of a peer that sends crumbs are gathered, or each would hold on to a whole buffer.
+ *
+ * Ending. flow_shutdown() queues the FIN behind what is queued. A flow has ended in order when that was called, the
+ * peer's FIN has come, and everything before it was consumed. Then its owner may free it, and what is left of the queue
+ * goes out without an owner: the flow stays on "lingering", with all its memory, until the last ACK or FLOW_LINGER_MS.
+ * Any other flow_free() resets. lwIP would also reset where a program closes with unread data; it never sees that here,
+ * because tcp_close() is not used on open connections.
+ *
+ * A PCB that has reached TIME_WAIT is lwIP's own business and goes without a word. The way there is partly silent, too
+ * (the ACK of a bare FIN calls nobody), so flows whose FIN is handed over are swept after each run of lwIP's timers,
+ * which are the ones to free such PCBs, seconds later. */
+#include "netstack/flow.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/err.h"
+#include "netstack/netstack_int.h"
+
+#include "lwip/nd6.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/tcp.h"
+
+#define PORT_TRIES 16u /* random local ports until the first free one is good enough */
+#define GATHER_SIZE 512u /* two pieces that just were not small, so little is lost when they alternate with crumbs */
+
+enum flow_state {
+	FLOW_HELD,       /* no PCB, no query; on "held" */
+	FLOW_RESOLVING,  /* no PCB; waiter linked; on "connecting" */
+	FLOW_CONNECTING, /* PCB in SYN_SENT; on "connecting" */
+	FLOW_OPEN,       /* PCB beyond SYN_SENT, or gone after both FINs */
+	FLOW_ENDED,      /* both directions in order; the PCB may still be sending */
+	FLOW_BROKEN,     /* no PCB; err says why; received bytes may still be there */
+};
+
+/* What dispatch has to act on. */
+enum {
+	FACT_RESOLVED = 1 << 0, /* remote, or err */
+	FACT_OPENED = 1 << 1,
+	FACT_READABLE = 1 << 2,
+	FACT_WRITABLE = 1 << 3,
+	FACT_LOST = 1 << 4,    /* the error callback: lwip_err */
+	FACT_REFUSED = 1 << 5, /* an ICMP error: err */
+	FACT_CLOSED = 1 << 6,
+};
+
+struct chunk {
+	struct chunk *next;
+	size_t acked, written, fill; /* acked <= written <= fill <= FLOW_CHUNK */
+	uint8_t data[FLOW_CHUNK];
+};
+
+struct flow {
+	struct netstack *ns;
+	const struct flow_events *ev;
+	void *ctx;
+	struct dest to;
+	enum flow_state state;
+	unsigned facts;
+	int err;        /* VE_*: FLOW_BROKEN, FACT_REFUSED, or a failed FACT_RESOLVED */
+	err_t lwip_err; /* FACT_LOST */
+	bool orphan;    /* its owner has freed it */
+	uint64_t since; /* when it entered held, connecting or lingering */
+
+	struct waiter waiter;
+	struct ip remote;
+	struct tcp_pcb *pcb; /* NULL: none yet, or gone */
+	struct ip local;     /* from the connect on */
+	uint16_t local_port;
+
+	struct pbuf *rx_head, *rx_tail; /* linked by next; tot_len means nothing here */
+	size_t rx_off;                  /* consumed of rx_head */
+	size_t rx_len;
+	struct pbuf *gather;            /* rx_tail, if it is one of ours with room */
+	bool rx_fin;
+
+	struct chunk *tx_head, *tx_tail;
+	struct chunk *tx_write; /* the first with something for tcp_write(), or NULL */
+	size_t tx_len;          /* committed and not yet acknowledged */
+	bool tx_lent;           /* room was lent by flow_reserve() */
+	bool tx_starved;        /* flow_reserve() found none: writable is owed */
+	bool tx_shut;           /* flow_shutdown() was called */
+	bool tx_fin;            /* and lwIP has the FIN */
+	bool resend;            /* what was refused is not in lwIP's unsent queue any more */
+
+	struct node all, age, ready, dirty, refused, finishing;
+};
+
+#define flow_of(n, member) list_entry(n, struct flow, member)
+
+/* --- states ----------------------------------------------------------------------------------------------------- */
+
+static void make_ready(struct flow *f, unsigned facts)
+{
+	f->facts |= facts;
+	if (!list_linked(&f->ready))
+		list_move_last(&f->ns->ready_list, &f->ready);
+}
+
+static void make_dirty(struct flow *f)
+{
+	if (!list_linked(&f->dirty))
+		list_move_last(&f->ns->dirty, &f->dirty);
+}
+
+static void flow_enter(struct flow *f, enum flow_state to)
+{
+	struct netstack *ns = f->ns;
+	bool was_waiting = f->state == FLOW_RESOLVING || f->state == FLOW_CONNECTING;
+
+	if (f->state == FLOW_HELD && list_linked(&f->age))
+		ns->stats.flows_held--;
+	if (to == FLOW_HELD) {
+		ns->stats.flows_held++;
+		f->since = netstack_now();
+		list_move_last(&ns->held, &f->age);
+	} else if (to == FLOW_RESOLVING || to == FLOW_CONNECTING) {
+		if (!was_waiting) { /* one deadline for both */
+			f->since = netstack_now();
+			list_move_last(&ns->connecting, &f->age);
+		}
+	} else {
+		list_del(&f->age);
+	}
+	f->state = to;
+}
+
+/* --- the PCB ---------------------------------------------------------------------------------------------------- */
+
+static void forget_pcb(struct flow *f)
+{
+	if (!f->pcb)
+		return;
+	f->ns->by_port[f->local_port - LOCAL_PORT_MIN] = NULL;
+	f->pcb = NULL;
+	f->resend = false;
+	list_del(&f->refused);
+	list_del(&f->finishing);
+	list_del(&f->dirty);
+}
+
+static struct tcp_pcb *detach_pcb(struct flow *f)
+{
+	struct tcp_pcb *pcb = f->pcb;
+
+	forget_pcb(f);
+	if (!pcb)
+		return NULL;
+	tcp_arg(pcb, NULL);
+	if (pcb->state != TIME_WAIT) {
+		tcp_recv(pcb, NULL);
+		tcp_sent(pcb, NULL);
+		tcp_err(pcb, NULL);
+	}
+	return pcb;
+}
+
+/* Never inside of a lwIP callback. A connection that was not made yet is forgotten without a reset. */
+static void drop_pcb(struct flow *f, bool reset)
+{
+	struct tcp_pcb *pcb = detach_pcb(f);
+
+	if (!pcb)
+		return;
+	if (pcb->state == SYN_SENT || pcb->state == CLOSED)
+		tcp_close(pcb);
+	else
+		tcp_abandon(pcb, reset);
+}
+
+/* --- memory ----------------------------------------------------------------------------------------------------- */
+
+static void free_rx(struct flow *f)
+{
+	while (f->rx_head) {
+		struct pbuf *p = f->rx_head;
+
+		f->rx_head = p->next;
+		p->next = NULL;
+		pbuf_free(p);
+	}
+	f->rx_tail = f->gather = NULL;
+	f->rx_len = f->rx_off = 0;
+}
+
+static void free_tx(struct flow *f)
+{
+	while (f->tx_head) {
+		struct chunk *c = f->tx_head;
+
+		f->tx_head = c->next;
+		free(c);
+	}
+	f->tx_tail = f->tx_write = NULL;
+	f->tx_len = 0;
+}
+
+static void destroy(struct flow *f)
+{
+	struct netstack *ns = f->ns;
+
+	assert(!f->pcb);
+	resolve_cancel(&f->waiter);
+	if (f->state == FLOW_HELD)
+		flow_enter(f, FLOW_BROKEN); /* out of the count */
+	list_del(&f->age);
+	list_del(&f->ready);
+	list_del(&f->dirty);
+	list_del(&f->refused);
+	list_del(&f->finishing);
+	list_del(&f->all);
+	ns->stats.flows--;
+	free_rx(f);
+	free_tx(f);
+	free(f);
+}
+
+/* --- breaking --------------------------------------------------------------------------------------------------- */
+
+static void break_flow(struct flow *f, int err, bool reset)
+{
+	drop_pcb(f, reset);
+	resolve_cancel(&f->waiter);
+	if (!f->tx_lent)
+		free_tx(f);
+	if (f->orphan) {
+		make_ready(f, 0); /* to be reaped */
+		return;
+	}
+	flow_enter(f, FLOW_BROKEN);
+	f->err = err;
+	f->facts &= ~(unsigned)(FACT_RESOLVED | FACT_REFUSED | FACT_WRITABLE | FACT_LOST);
+	make_ready(f, FACT_CLOSED);
+}
+
+static bool is_our_address(struct netstack *ns, const struct ip *ip)
+{
+	ip_addr_t a;
+
+	ip_to_lwip(&a, ip);
+	if (!ns->driver)
+		return false;
+	return IP_IS_V4(&a) ? ip4_addr_eq(ip_2_ip4(&a), netif_ip4_addr(&ns->netif)) :
+			      netif_get_ip6_addr_match(&ns->netif, ip_2_ip6(&a)) >= 0;
+}
+
+/* The reason of an error callback. lwIP says the same, ERR_ABRT, for "no answer" and for "our address is gone". */
+static int lost_reason(const struct flow *f)
+{
+	if (f->lwip_err == ERR_RST)
+		return f->state == FLOW_CONNECTING ? VE_REFUSED : VE_RESET;
+	return is_our_address(f->ns, &f->local) ? VE_TIMEOUT : VE_DOWN;
+}
+
+static bool all_received(const struct flow *f)
+{
+	return f->rx_fin && f->rx_len == 0;
+}
+
+static void check_end(struct flow *f)
+{
+	if (f->state != FLOW_OPEN || !f->tx_shut || !all_received(f))
+		return;
+	flow_enter(f, FLOW_ENDED);
+	make_ready(f, FACT_CLOSED);
+}
+
+/* --- lwIP's callbacks: facts only ------------------------------------------------------------------------------- */
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct flow *f = arg;
+
+	(void)pcb, (void)err;
+	flow_enter(f, FLOW_OPEN);
+	make_ready(f, FACT_OPENED);
+	if (f->tx_shut)
+		make_dirty(f);
+	return ERR_OK;
+}
+
+static void append_pbuf(struct flow *f, struct pbuf *p)
+{
+	if (f->rx_tail)
+		f->rx_tail->next = p;
+	else
+		f->rx_head = p;
+	f->rx_tail = p;
+	f->rx_len += p->len;
+	f->gather = NULL;
+}
+
+/* Put the bytes of @p behind those of other crumbs. Returns false if that cannot be. */
+static bool gather_pbuf(struct flow *f, const struct pbuf *p)
+{
+	struct pbuf *g = f->gather;
+
+	if (!g || GATHER_SIZE - g->len < p->len) {
+		g = pbuf_alloc(PBUF_RAW, GATHER_SIZE, PBUF_RAM);
+		if (!g)
+			return false;
+		g->len = 0;
+		append_pbuf(f, g);
+		f->gather = g;
+	}
+	memcpy((uint8_t *)g->payload + g->len, p->payload, p->len);
+	g->len = (u16_t)(g->len + p->len);
+	f->rx_len += p->len;
+	return true;
+}
+
+static void take_pbuf(struct flow *f, struct pbuf *p)
+{
+	bool small = p->len < FLOW_SMALL && f->rx_head; /* the only one may be what it is */
+
+	if (p->len > 0 && (!small || !gather_pbuf(f, p)))
+		append_pbuf(f, p);
+	else
+		pbuf_free(p);
+}
+
+static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+	struct flow *f = arg;
+
+	(void)pcb, (void)err;
+	if (!p)
+		f->rx_fin = true;
+	while (p) {
+		struct pbuf *next = p->next;
+
+		p->next = NULL;
+		take_pbuf(f, p);
+		p = next;
+	}
+	make_ready(f, FACT_READABLE);
+	return ERR_OK;
+}
+
+static void release_chunks(struct flow *f, size_t n)
+{
+	assert(n <= f->tx_len);
+	f->tx_len -= n;
+	while (n > 0) {
+		struct chunk *c = f->tx_head;
+		size_t part = min_size(n, c->written - c->acked);
+
+		assert(part > 0);
+		c->acked += part;
+		n -= part;
+		if (c->acked < FLOW_CHUNK)
+			continue;
+		f->tx_head = c->next;
+		if (!f->tx_head)
+			f->tx_tail = NULL;
+		free(c);
+	}
+	if (f->tx_len == 0 && !f->tx_lent)
+		free_tx(f); /* the rest of the last chunk: nothing is held while idle */
+}
+
+static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
+{
+	struct flow *f = arg;
+
+	/* A probe into a closed window can carry all there was to send. lwIP does not stop its persist timer when that is
+	 * acknowledged, and asserts that it has something to send when it runs out. */
+	if (!pcb->unsent)
+		pcb->persist_backoff = 0;
+	release_chunks(f, len);
+	if (f->tx_write)
+		make_dirty(f);
+	if (f->tx_starved && f->tx_len <= FLOW_SEND_MAX - FLOW_CHUNK) { /* worth a read of the client's socket */
+		f->tx_starved = false;
+		make_ready(f, FACT_WRITABLE);
+	}
+	return ERR_OK;
+}
+
+static void on_error(void *arg, err_t err)
+{
+	struct flow *f = arg;
+
+	forget_pcb(f);
+	f->lwip_err = err;
+	make_ready(f, err == ERR_CLSD ? 0 : FACT_LOST); /* CLSD: the last ACK of a connection that both have finished */
+}
+
+static void on_resolved(void *ctx, int err, const struct ip *ip)
+{
+	struct flow *f = ctx;
+
+	f->err = err;
+	if (err == 0)
+		f->remote = *ip;
+	make_ready(f, FACT_RESOLVED);
+}
+
+/* --- connecting ------------------------------------------------------------------------------------------------- */
+
+static void sweep_finishing(struct netstack *ns);
+
+static bool is_unicast4(const struct ip *ip)
+{
+	return ip->b[0] != 0 && ip->b[0] != 127 && ip->b[0] < 224;
+}
+
+static bool is_unicast6(const ip_addr_t *a)
+{
+	return !ip6_addr_isany(ip_2_ip6(a)) && !ip6_addr_isloopback(ip_2_ip6(a)) && !ip6_addr_ismulticast(ip_2_ip6(a));
+}
+
+/* What lwIP would find out only by waiting, or not at all. Returns 0 or what the flow breaks with. */
+static int check_target4(const struct netstack *ns, const struct ip *to, const ip_addr_t *remote)
+{
+	const struct netif *n = &ns->netif;
+
+	if (!is_unicast4(to) || ip4_addr_isany(netif_ip4_addr(n)) || ip4_addr_isbroadcast(ip_2_ip4(remote), n))
+		return VE_NETUNREACH;
+	if (ip4_addr_eq(ip_2_ip4(remote), netif_ip4_addr(n)))
+		return VE_REFUSED; /* ourselves: nobody listens in the tunnel */
+	if ((n->flags & NETIF_FLAG_ETHARP) && !ip4_addr_net_eq(ip_2_ip4(remote), netif_ip4_addr(n), netif_ip4_netmask(n)) &&
+	    ip4_addr_isany(netif_ip4_gw(n)))
+		return VE_NETUNREACH;
+	return 0;
+}
+
+static int check_target6(struct netstack *ns, const ip_addr_t *remote)
+{
+	bool far = !ip6_addr_islinklocal(ip_2_ip6(remote));
+
+	if (!is_unicast6(remote) || (far && !netstack_has_ip6(ns)))
+		return VE_NETUNREACH;
+	if (far && (ns->netif.flags & NETIF_FLAG_ETHARP) && !nd6_find_route(ip_2_ip6(remote)))
+		return VE_NETUNREACH; /* neither our prefix nor a router */
+	if (netif_get_ip6_addr_match(&ns->netif, ip_2_ip6(remote)) >= 0)
+		return VE_REFUSED;
+	return 0;
+}
+
+static err_t bind_random_port(struct tcp_pcb *pcb, const ip_addr_t *any)
+{
+	err_t e = ERR_USE;
+
+	for (unsigned i = 0; i < PORT_TRIES && e == ERR_USE; i++)
+		e = tcp_bind(pcb, any, (u16_t)(LOCAL_PORT_MIN | (netstack_random() & (LOCAL_PORT_MIN - 1))));
+	return e == ERR_USE ? tcp_bind(pcb, any, 0) : e;
+}
+
+static struct tcp_pcb *make_pcb(struct flow *f, const ip_addr_t *remote)
+{
+	bool v6 = IP_IS_V6(remote);
+	struct tcp_pcb *pcb;
+
+	sweep_finishing(f->ns); /* without memory, tcp_new() frees PCBs in TIME_WAIT */
+	pcb = tcp_new_ip_type(v6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
+	if (!pcb)
+		return NULL;
+	if (bind_random_port(pcb, v6 ? IP6_ADDR_ANY : IP4_ADDR_ANY) != ERR_OK) {
+		tcp_close(pcb);
+		return NULL;
+	}
+	tcp_nagle_disable(pcb);
+	ip_set_option(pcb, SOF_KEEPALIVE);
+	pcb->keep_idle = FLOW_KEEPALIVE_MS;
+	pcb->keep_intvl = FLOW_KEEPALIVE_RETRY_MS;
+	pcb->keep_cnt = FLOW_KEEPALIVE_RETRIES;
+	tcp_arg(pcb, f);
+	tcp_recv(pcb, on_received);
+	tcp_sent(pcb, on_sent);
+	tcp_err(pcb, on_error);
+	return pcb;
+}
+
+static int connect_pcb(struct flow *f)
+{
+	ip_addr_t remote;
+	err_t e;
+	int r;
+
+	ip_to_lwip(&remote, &f->remote);
+	r = f->remote.family == IP_V4 ? check_target4(f->ns, &f->remote, &remote) : check_target6(f->ns, &remote);
+	if (r != 0)
+		return r;
+	f->pcb = make_pcb(f, &remote);
+	if (!f->pcb)
+		return VE_NOMEM;
+	f->local_port = f->pcb->local_port;
+	assert(f->local_port >= LOCAL_PORT_MIN && !f->ns->by_port[f->local_port - LOCAL_PORT_MIN]);
+	f->ns->by_port[f->local_port - LOCAL_PORT_MIN] = f;
+	flow_enter(f, FLOW_CONNECTING);
+	e = tcp_connect(f->pcb, &remote, f->to.port, on_connected);
+	f->local = ip_from_lwip(&f->pcb->local_ip);
+	return e == ERR_OK ? 0 : e == ERR_MEM ? VE_NOMEM : VE_NETUNREACH;
+}
+
+static void start_connect(struct flow *f)
+{
+	int r = connect_pcb(f);
+
+	if (r != 0)
+		break_flow(f, r, false);
+}
+
+/* The link is there: the first step towards the peer. */
+static void start(struct flow *f)
+{
+	int r;
+
+	f->remote = f->to.ip;
+	if (f->remote.family != IP_NONE || resolve_cached(f->ns, f->to.name, &f->remote)) {
+		start_connect(f);
+		return;
+	}
+	flow_enter(f, FLOW_RESOLVING);
+	f->waiter.done = on_resolved;
+	f->waiter.ctx = f;
+	r = resolve_start(f->ns, f->to.name, &f->waiter);
+	if (r != 0)
+		break_flow(f, r == VE_NOMEM ? VE_NOMEM : VE_RESOLVE, false);
+}
+
+static bool drop_oldest_lingering(struct netstack *ns)
+{
+	struct flow *f;
+
+	if (list_empty(&ns->lingering))
+		return false;
+	f = flow_of(ns->lingering.next, age);
+	drop_pcb(f, true);
+	destroy(f);
+	return true;
+}
+
+int flow_open(struct netstack *ns, const struct dest *to, const struct flow_events *ev, void *ctx, struct flow **ret)
+{
+	struct flow *f;
+
+	if (!ns->ready && ns->conf.hold_ms == 0)
+		return VE_DOWN;
+	if (!ns->ready && ns->stats.flows_held >= HELD_MAX)
+		return VE_LIMIT;
+	if (ns->stats.flows >= FLOWS_MAX && !drop_oldest_lingering(ns))
+		return VE_LIMIT;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return VE_NOMEM;
+	f->ns = ns;
+	f->ev = ev;
+	f->ctx = ctx;
+	f->to = *to;
+	struct node *nodes[] = { &f->all, &f->age, &f->ready, &f->dirty, &f->refused, &f->finishing, &f->waiter.node };
+	for (size_t i = 0; i < ARRAY_LEN(nodes); i++)
+		list_init(nodes[i]);
+	list_move_last(&ns->all, &f->all);
+	ns->stats.flows++;
+	if (ns->ready)
+		start(f);
+	else
+		flow_enter(f, FLOW_HELD);
+	*ret = f;
+	return 0;
+}
+
+void flow_addresses(const struct flow *f, struct ip *ret_local, uint16_t *ret_local_port, struct ip *ret_remote)
+{
+	*ret_local = f->local;
+	*ret_local_port = f->local_port;
+	*ret_remote = f->remote;
+}
+
+/* --- receiving -------------------------------------------------------------------------------------------------- */
+
+int flow_peek(struct flow *f, struct slice *v, int max)
+{
+	size_t off = f->rx_off;
+	int n = 0;
+
+	for (const struct pbuf *p = f->rx_head; p && n < max; p = p->next, off = 0)
+		v[n++] = (struct slice){ .p = (const uint8_t *)p->payload + off, .n = p->len - off };
+	return n == 0 && all_received(f) ? VE_EOF : n;
+}
+
+static void drop_consumed(struct flow *f, size_t n)
+{
+	while (n > 0) {
+		struct pbuf *p = f->rx_head;
+		size_t part = min_size(n, p->len - f->rx_off);
+
+		f->rx_off += part;
+		n -= part;
+		if (f->rx_off < p->len)
+			continue;
+		f->rx_off = 0;
+		f->rx_head = p->next;
+		if (!f->rx_head)
+			f->rx_tail = f->gather = NULL;
+		p->next = NULL;
+		pbuf_free(p);
+	}
+}
+
+void flow_consume(struct flow *f, size_t n)
+{
+	assert(n <= f->rx_len);
+	drop_consumed(f, n);
+	f->rx_len -= n;
+	while (n > 0 && f->pcb && !f->rx_fin) { /* behind a FIN there is no window to open */
+		u16_t part = (u16_t)min_size(n, UINT16_MAX);
+
+		tcp_recved(f->pcb, part);
+		n -= part;
+	}
+	check_end(f);
+}
+
+/* --- sending ---------------------------------------------------------------------------------------------------- */
+
+static struct chunk *add_chunk(struct flow *f)
+{
+	struct chunk *c = malloc(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->next = NULL;
+	c->acked = c->written = c->fill = 0;
+	if (f->tx_tail)
+		f->tx_tail->next = c;
+	else
+		f->tx_head = c;
+	f->tx_tail = c;
+	return c;
+}
+
+uint8_t *flow_reserve(struct flow *f, size_t *room)
+{
+	struct chunk *c = f->tx_tail;
+
+	*room = 0;
+	if (f->state != FLOW_OPEN || f->tx_shut)
+		return NULL;
+	if (f->tx_len >= FLOW_SEND_MAX) {
+		f->tx_starved = true;
+		return NULL;
+	}
+	if (!c || c->fill == FLOW_CHUNK)
+		c = add_chunk(f);
+	if (!c) {
+		break_flow(f, VE_NOMEM, true); /* no ACK need ever come to try again */
+		return NULL;
+	}
+	f->tx_lent = true;
+	*room = min_size(FLOW_CHUNK - c->fill, FLOW_SEND_MAX - f->tx_len);
+	return c->data + c->fill;
+}
+
+void flow_commit(struct flow *f, size_t n)
+{
+	struct chunk *c = f->tx_tail;
+
+	f->tx_lent = false;
+	if (f->state != FLOW_OPEN || f->tx_len + n == 0) {
+		free_tx(f); /* broken meanwhile, or lent for nothing */
+		return;
+	}
+	if (n == 0)
+		return;
+	assert(c && n <= FLOW_CHUNK - c->fill);
+	c->fill += n;
+	f->tx_len += n;
+	if (!f->tx_write)
+		f->tx_write = c;
+	make_dirty(f);
+}
+
+void flow_shutdown(struct flow *f)
+{
+	if (f->tx_shut || f->state == FLOW_BROKEN)
+		return;
+	f->tx_shut = true;
+	if (f->state == FLOW_OPEN)
+		make_dirty(f);
+	check_end(f);
+}
+
+/* Give lwIP what it takes of one chunk. Returns false if that was not all. */
+static bool write_chunk(struct flow *f, struct chunk *c)
+{
+	while (c->written < c->fill) {
+		size_t n = min_size(min_size(c->fill - c->written, tcp_sndbuf(f->pcb)), UINT16_MAX);
+		bool more = c->written + n < c->fill || (c->next && c->next->fill > 0);
+
+		if (n == 0 || tcp_write(f->pcb, c->data + c->written, (u16_t)n, more ? TCP_WRITE_FLAG_MORE : 0) != ERR_OK)
+			return false;
+		c->written += n;
+	}
+	return true;
+}
+
+static void push(struct flow *f)
+{
+	if (!f->pcb || f->tx_fin || (f->state != FLOW_OPEN && f->state != FLOW_ENDED))
+		return;
+	while (f->tx_write && write_chunk(f, f->tx_write))
+		f->tx_write = f->tx_write->next;
+	if (f->tx_write && f->pcb->snd_queuelen == 0)
+		make_dirty(f); /* no memory, and no ACK to wait for: again with the timer */
+	if (!f->tx_write && f->tx_shut) {
+		f->tx_fin = true;
+		list_move_last(&f->ns->finishing, &f->finishing);
+		tcp_shutdown(f->pcb, 0, 1); /* without memory, lwIP repeats it by itself */
+	}
+	tcp_output(f->pcb);
+}
+
+void flow_push_all(struct netstack *ns)
+{
+	struct node batch;
+
+	list_init(&batch);
+	list_take_all(&batch, &ns->dirty);
+	while (!list_empty(&batch)) {
+		struct flow *f = flow_of(batch.next, dirty);
+
+		list_del(&f->dirty);
+		push(f);
+	}
+}
+
+/* --- output that was refused ------------------------------------------------------------------------------------ */
+
+void flow_on_refused(struct netstack *ns, uint16_t local_port, bool sent)
+{
+	struct flow *f = local_port >= LOCAL_PORT_MIN ? ns->by_port[local_port - LOCAL_PORT_MIN] : NULL;
+
+	if (!f)
+		return; /* the last ACK of a connection in TIME_WAIT: the peer will ask for it */
+	if (sent)
+		f->resend = true;
+	if (!list_linked(&f->refused))
+		list_move_last(&ns->refused, &f->refused);
+}
+
+/* The ACK flag goes first: lwIP clears it when its timer has tried, whatever came of that. With data to send it costs
+ * nothing, without it is the ACK that was refused. */
+static void retry(struct flow *f)
+{
+	if (f->resend)
+		tcp_rexmit_rto(f->pcb);
+	f->resend = false;
+	if (f->pcb->state >= ESTABLISHED)
+		tcp_ack_now(f->pcb);
+	tcp_output(f->pcb);
+}
+
+void flow_retry_refused(struct netstack *ns)
+{
+	struct node batch, *last = NULL;
+
+	list_init(&batch);
+	list_take_all(&batch, &ns->refused);
+	while (!list_empty(&batch) && !last) {
+		struct flow *f = flow_of(batch.next, refused);
+
+		list_del(&f->refused);
+		retry(f);
+		if (list_linked(&f->refused))
+			last = &f->refused; /* full again: it has had its turn, the others come first then */
+	}
+	while (!list_empty(&batch))
+		list_move_last(&ns->refused, batch.next);
+	if (last)
+		list_move_last(&ns->refused, last);
+}
+
+/* --- events ----------------------------------------------------------------------------------------------------- */
+
+/* Call an event. Returns false if the flow does not exist any more. */
+static bool tell(struct flow *f, void (*event)(void *ctx))
+{
+	struct netstack *ns = f->ns;
+
+	event(f->ctx);
+	return ns->current == f;
+}
+
+/* Facts that are no events themselves. */
+static void act(struct flow *f, unsigned facts)
+{
+	if ((facts & FACT_RESOLVED) && f->state == FLOW_RESOLVING) {
+		if (f->err != 0)
+			break_flow(f, f->err, false);
+		else
+			start_connect(f);
+	}
+	if ((facts & FACT_REFUSED) && f->state == FLOW_CONNECTING)
+		break_flow(f, f->err, false);
+	if ((facts & FACT_LOST) && f->state != FLOW_BROKEN && f->state != FLOW_ENDED)
+		break_flow(f, lost_reason(f), false);
+	check_end(f);
+}
+
+static void deliver(struct flow *f)
+{
+	unsigned facts = f->facts;
+
+	f->facts = 0;
+	act(f, facts);
+	if ((facts & FACT_OPENED) && !tell(f, f->ev->opened))
+		return;
+	if ((facts & FACT_READABLE) && !tell(f, f->ev->readable))
+		return;
+	if ((facts & FACT_WRITABLE) && f->state == FLOW_OPEN && !tell(f, f->ev->writable))
+		return;
+	facts |= f->facts & FACT_CLOSED; /* from act(), or from what an event did */
+	f->facts &= ~(unsigned)FACT_CLOSED;
+	if (facts & FACT_CLOSED)
+		f->ev->closed(f->ctx, f->state == FLOW_ENDED ? 0 : f->err);
+}
+
+void flow_deliver_all(struct netstack *ns)
+{
+	struct node batch;
+
+	list_init(&batch);
+	list_take_all(&batch, &ns->ready_list);
+	while (!list_empty(&batch)) {
+		struct flow *f = flow_of(batch.next, ready);
+
+		list_del(&f->ready);
+		if (f->orphan) {
+			if (!f->pcb)
+				destroy(f);
+			continue;
+		}
+		ns->current = f;
+		deliver(f);
+		ns->current = NULL;
+	}
+}
+
+/* --- the link comes and goes ------------------------------------------------------------------------------------ */
+
+/* What was under way when the link went is lost. Send it again now, not when the timer that has backed off meanwhile
+ * runs out, and not all at once. */
+static void resume(struct tcp_pcb *pcb)
+{
+	tcpwnd_size_t flight = LWIP_MIN(pcb->cwnd, pcb->snd_wnd);
+
+	pcb->nrtx = 0;
+	pcb->rto = (s16_t)((pcb->sa >> 3) + pcb->sv);
+	if (tcp_rexmit_rto_prepare(pcb) == ERR_OK) {
+		pcb->rtime = 0;
+		pcb->bytes_acked = 0;
+		pcb->ssthresh = LWIP_MAX(flight / 2, (tcpwnd_size_t)(2 * pcb->mss));
+		pcb->cwnd = (tcpwnd_size_t)LWIP_TCP_CALC_INITIAL_CWND(pcb->mss);
+	}
+	if (pcb->state >= ESTABLISHED)
+		tcp_ack_now(pcb);
+	tcp_output(pcb);
+}
+
+void flow_link_ready(struct netstack *ns)
+{
+	for (struct node *n = ns->all.next; n != &ns->all; n = n->next) {
+		struct flow *f = flow_of(n, all);
+
+		if (f->pcb)
+			resume(f->pcb);
+	}
+	while (!list_empty(&ns->held))
+		start(flow_of(ns->held.next, age));
+}
+
+static void hold_again(struct flow *f)
+{
+	struct netstack *ns = f->ns;
+
+	drop_pcb(f, false);
+	resolve_cancel(&f->waiter);
+	f->facts = 0;
+	f->err = 0;
+	if (ns->conf.hold_ms == 0 || ns->stats.flows_held >= HELD_MAX)
+		break_flow(f, VE_DOWN, false);
+	else
+		flow_enter(f, FLOW_HELD);
+}
+
+void flow_link_lost(struct netstack *ns)
+{
+	while (!list_empty(&ns->connecting))
+		hold_again(flow_of(ns->connecting.next, age));
+}
+
+void flow_give_up(struct netstack *ns)
+{
+	struct node *next;
+
+	for (struct node *n = ns->all.next; n != &ns->all; n = next) {
+		struct flow *f = flow_of(n, all);
+
+		next = n->next;
+		if (f->state == FLOW_OPEN)
+			break_flow(f, VE_DOWN, false);
+		else if (f->state == FLOW_ENDED)
+			drop_pcb(f, false);
+		if (f->orphan)
+			destroy(f);
+	}
+}
+
+/* --- ICMP ------------------------------------------------------------------------------------------------------- */
+
+/* Only while connecting: later, RFC 1122 wants such errors to be a hint at most, and anybody could send them. */
+void flow_on_unreachable(struct netstack *ns, int err, const ip_addr_t *local, uint16_t local_port,
+			 const ip_addr_t *remote, uint16_t remote_port, uint32_t seq)
+{
+	struct flow *f = local_port >= LOCAL_PORT_MIN ? ns->by_port[local_port - LOCAL_PORT_MIN] : NULL;
+
+	if (!f || f->state != FLOW_CONNECTING)
+		return;
+	if (f->pcb->remote_port != remote_port || !ip_addr_zoneless_eq(&f->pcb->remote_ip, remote) ||
+	    !ip_addr_zoneless_eq(&f->pcb->local_ip, local) || seq != f->pcb->lastack)
+		return; /* lastack is the number of the SYN as long as that is all there is */
+	f->err = err;
+	make_ready(f, FACT_REFUSED);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------- */
+
+/* lwIP keeps ESTABLISHED and CLOSE_WAIT alive, but not a connection of which only our half is closed. */
+static void keep_alive(struct flow *f)
+{
+	struct tcp_pcb *pcb = f->pcb;
+	uint64_t idle = (uint64_t)(tcp_ticks - pcb->tmr) * TCP_SLOW_INTERVAL;
+
+	if (pcb->state != FIN_WAIT_2 || idle <= FLOW_KEEPALIVE_MS + pcb->keep_cnt_sent * FLOW_KEEPALIVE_RETRY_MS)
+		return;
+	if (pcb->keep_cnt_sent >= FLOW_KEEPALIVE_RETRIES)
+		break_flow(f, VE_TIMEOUT, true);
+	else if (tcp_keepalive(pcb) == ERR_OK)
+		pcb->keep_cnt_sent++;
+}
+
+static void sweep_finishing(struct netstack *ns)
+{
+	struct node *next;
+
+	for (struct node *n = ns->finishing.next; n != &ns->finishing; n = next) {
+		struct flow *f = flow_of(n, finishing);
+
+		next = n->next;
+		if (f->pcb->state != TIME_WAIT) {
+			keep_alive(f);
+			continue;
+		}
+		detach_pcb(f);
+		if (f->orphan)
+			destroy(f);
+	}
+}
+
+/* The oldest flow of a ring that has been in it for @ms, or NULL. */
+static struct flow *expired(const struct node *ring, uint64_t ms, uint64_t now)
+{
+	struct flow *f = list_empty(ring) ? NULL : flow_of(ring->next, age);
+
+	return f && now - f->since >= ms ? f : NULL;
+}
+
+void flow_tick(struct netstack *ns, uint64_t now)
+{
+	struct flow *f;
+
+	sweep_finishing(ns);
+	while ((f = expired(&ns->held, ns->conf.hold_ms, now)))
+		break_flow(f, VE_DOWN, false);
+	while ((f = expired(&ns->connecting, FLOW_CONNECT_MS, now))) {
+		bool missing = f->pcb && ns->driver->hop_missing(ns, &f->pcb->remote_ip);
+
+		break_flow(f, missing ? VE_UNREACH : VE_TIMEOUT, false);
+	}
+	while ((f = expired(&ns->lingering, FLOW_LINGER_MS, now))) {
+		drop_pcb(f, true);
+		destroy(f);
+	}
+}
+
+static uint64_t ring_deadline(const struct node *ring, uint64_t ms)
+{
+	return list_empty(ring) ? UINT64_MAX : flow_of(ring->next, age)->since + ms;
+}
+
+uint64_t flow_deadline(const struct netstack *ns)
+{
+	uint64_t at = ring_deadline(&ns->held, ns->conf.hold_ms);
+	uint64_t connect = ring_deadline(&ns->connecting, FLOW_CONNECT_MS);
+	uint64_t linger = ring_deadline(&ns->lingering, FLOW_LINGER_MS);
+
+	at = at < connect ? at : connect;
+	return at < linger ? at : linger;
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------------- */
+
+void flow_free(struct flow *f)
+{
+	struct netstack *ns;
+
+	if (!f)
+		return;
+	ns = f->ns;
+	if (ns->current == f)
+		ns->current = NULL;
+	check_end(f);
+	f->tx_lent = false;
+	if (f->pcb && f->pcb->state == TIME_WAIT)
+		detach_pcb(f); /* nothing of it is left to be sent */
+	if (f->state != FLOW_ENDED || !f->pcb) {
+		drop_pcb(f, true);
+		destroy(f);
+		return;
+	}
+	free_rx(f);
+	f->orphan = true;
+	f->facts = 0;
+	f->since = netstack_now();
+	list_move_last(&ns->lingering, &f->age);
+}
+
+void flow_free_lingering(struct netstack *ns)
+{
+	while (!list_empty(&ns->lingering)) {
+		struct flow *f = flow_of(ns->lingering.next, age);
+
+		drop_pcb(f, false);
+		destroy(f);
+	}
+}
