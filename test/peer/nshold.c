@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* nshold.c - keeps a private machine for a test: namespaces of its own, doors into them, and an end that always comes.
+/* nshold.c - keeps a private machine for a test: namespaces of its own, doors into them, and a certain end.
  *
- *   nshold [-a ADDR]... [-o PID] [-t SECONDS] -p NPORTS DIR CMD [ARG]...
+ *   nshold [-a ADDR]... [-o PID] [-t SECONDS] [-p NPORTS] DIR CMD [ARG]...
  *
- * Opens NPORTS listening sockets on 127.0.0.1 of the caller's network, then runs CMD as process 1 of new user, mount,
- * network, process and IPC namespaces. CMD inherits the sockets as descriptors 3, 4, ... (see nsrelay.c, which carries
- * their connections on), has the loopback interface up with every ADDR on it, and can be reached in no other way.
- * No privilege is needed. As root it works too; where the kernel refuses a user namespace, root does without one.
+ * Opens NPORTS listening sockets on 127.0.0.1 of the caller's network, then runs CMD as process 1 of new
+ * user, mount, network, process and IPC namespaces. CMD inherits the sockets as descriptors 3, 4, ... (see
+ * nsrelay.c, which carries their connections on), has the loopback interface up with every ADDR on it, and
+ * can be reached in no other way. No privilege is needed. As root it works too; where the kernel refuses a
+ * user namespace, root does without one.
  *
  * What DIR holds for the caller, each file complete as soon as it has its name:
- *   hold.pid   process id of nshold; locked (flock) exactly as long as nshold lives, so that nobody trusts a stale number
+ *   hold.pid   process id of nshold; locked (flock) exactly as long as nshold lives, so that nobody trusts a
+ *              stale number
  *   hold.ports the port numbers, one a line
  *   hold.init  process id of CMD as the caller sees it, for nsenter
- *   hold.mode  "private", or "shared" if the kernel refuses namespaces (or SOFTSOCKS_NO_NAMESPACES is set to 1):
- *              CMD then runs in the caller's own network and ADDR is not there. CMD finds the same word in NSHOLD_MODE.
+ *   hold.mode  "private", or "shared" if the kernel refuses namespaces (or SOFTSOCKS_NO_NAMESPACES is set to
+ *              1): CMD then runs in the caller's own network and ADDR is not there. NSHOLD_MODE tells CMD the
+ *              same word.
  *
- * The end comes with the first of: CMD exits; SIGTERM, SIGINT or SIGHUP; process PID (option -o) is gone; SECONDS are
- * over (option -t); DIR was removed. nshold then kills everything CMD started and waits for it: in namespaces the
- * kernel does that when process 1 dies, otherwise nshold is the "child subreaper", which inherits orphans and so can
- * find them. Killed with SIGKILL, nshold takes process 1 along (PR_SET_PDEATHSIG), hence all of the namespaces; without
- * namespaces CMD dies, but what it had started stays: the caller's stop command has to look for that.
+ * The end comes with the first of: CMD exits; SIGTERM, SIGINT or SIGHUP; process PID (option -o) is gone;
+ * SECONDS are over (option -t); DIR was removed. nshold then kills everything CMD started and waits for it:
+ * in namespaces the kernel does that when process 1 dies, otherwise nshold is the "child subreaper", which
+ * inherits orphans and so can find them. Killed with SIGKILL, nshold takes process 1 along
+ * (PR_SET_PDEATHSIG), hence all of the namespaces; without namespaces CMD dies, but what it had started
+ * stays: the caller's stop command has to look for that.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -116,7 +120,7 @@ static void publish(const struct hold *h, const char *name, const char *text)
 		die("cannot write", path);
 }
 
-/* A pipe of the caller that stays open in here would keep its reader waiting for as long as the test machine lives. */
+/* A pipe of the caller that stays open in here would keep its reader waiting for as long as nshold lives. */
 static void close_inherited(void)
 {
 	for (int fd = STDERR_FILENO + 1; fd < 1024; fd++)
@@ -151,7 +155,8 @@ static void open_ports(struct hold *h)
 		sin.sin_port = 0;
 		h->socks[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (h->socks[i] < 0 || bind(h->socks[i], (struct sockaddr *)&sin, sizeof(sin)) != 0 ||
-		    listen(h->socks[i], 128) != 0 || getsockname(h->socks[i], (struct sockaddr *)&sin, &len) != 0)
+		    listen(h->socks[i], 128) != 0 ||
+		    getsockname(h->socks[i], (struct sockaddr *)&sin, &len) != 0)
 			die("cannot listen on", "127.0.0.1");
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%u\n", ntohs(sin.sin_port));
 	}
@@ -234,7 +239,7 @@ static void set_up_namespaces(const struct hold *h, int flags)
 		map_ids(h);
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		child_fail(SAYS_REFUSED, "mount");
-	/* A container may hide parts of /proc and then refuses a fresh one: all that suffers is ps(1) inside. */
+	/* A container may hide parts of /proc and then refuses a fresh one: only ps(1) inside suffers. */
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
 		say("no /proc of its own inside: %s", strerror(errno));
 	set_up_network(h);
@@ -260,7 +265,7 @@ static _Noreturn void become_cmd(const struct hold *h, int flags, pid_t parent)
 {
 	if (flags)
 		set_up_namespaces(h, flags);
-	/* If the parent is gone already, nobody would send the death signal: getppid() tells (0 from inside). */
+	/* If the parent is gone already, nobody would send the death signal. getppid() is 0 from inside. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || (getppid() != parent && getppid() != 0))
 		child_fail(SAYS_BROKEN, "parent");
 	if (setenv("NSHOLD_MODE", flags ? "private" : "shared", 1) != 0)
@@ -275,7 +280,7 @@ static _Noreturn void become_cmd(const struct hold *h, int flags, pid_t parent)
 
 /* ---- the parent's side ---- */
 
-/* Start CMD in new namespaces @flags. Returns its process id; 0 if the kernel refuses, with the reason in @why. */
+/* Start CMD in new namespaces @flags. Returns its process id, or 0 and in @why the reason the kernel gives. */
 static pid_t try_start(const struct hold *h, int flags, char why[200])
 {
 	pid_t self = getpid(), pid;
@@ -417,7 +422,8 @@ static const char *watch(const struct hold *h, pid_t init, int sigfd, int ownerf
 	path_of(h, "hold.pid", path);
 	for (;;) {
 		poll(p, 2, TICK_MS);
-		if ((p[0].revents & POLLIN) && read(sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si) && si.ssi_signo != SIGCHLD)
+		if ((p[0].revents & POLLIN) && read(sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si) &&
+		    si.ssi_signo != SIGCHLD)
 			return "asked to";
 		if (reap(init, status))
 			return NULL;
@@ -499,7 +505,7 @@ static void parse(int argc, char **argv, struct hold *ret)
 			argc = 0;
 	}
 	if (argc - optind < 2) {
-		fprintf(stderr, "usage: nshold [-a ADDR]... [-o PID] [-t SECONDS] [-p NPORTS] DIR CMD [ARG]...\n");
+		fputs("usage: nshold [-a ADDR]... [-o PID] [-t SECONDS] [-p NPORTS] DIR CMD [ARG]...\n", stderr);
 		exit(2);
 	}
 	ret->dir = argv[optind];

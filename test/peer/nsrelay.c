@@ -4,15 +4,15 @@
  *
  *   nsrelay FD=ADDR:PORT...
  *
- * Every FD is a listening socket that was opened in another network (the host's); what arrives there is connected to
- * ADDR:PORT of the network this process lives in. A socket belongs to the network it was made in for as long as it
- * lives, so nothing else is needed to step from one into the other.
+ * Every FD is a listening socket that was opened in another network (the host's); what arrives there is
+ * connected to ADDR:PORT of the network this process lives in. A socket belongs to the network it was made in
+ * for as long as it lives, so nothing else is needed to step from one into the other.
  *
- * The relay is to be invisible to a test. Bytes and their order stay; an end of stream is passed on by itself (half-close,
- * both directions); a reset is passed on as a reset; if ADDR:PORT cannot be reached, the client is reset at once, which
- * is the nearest a socket that has already been accepted can come to a refusal. One process, one poll loop: each
- * direction of a connection is a buffer, filled while it has room and emptied while it has bytes, so a slow side slows
- * its sender down and nobody else.
+ * The relay is to be invisible to a test. Bytes and their order stay; an end of stream is passed on by itself
+ * (half-close, both directions); a reset is passed on as a reset; if ADDR:PORT cannot be reached, the client
+ * is reset at once, which is the nearest a socket that has already been accepted can come to a refusal. One
+ * process, one poll loop: each direction of a connection is a buffer, filled while it has room and emptied
+ * while it has bytes, so a slow side slows its sender down and nobody else.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -170,6 +170,13 @@ static short conn_wants(const struct conn *c, int i)
 	return ev;
 }
 
+/* A side that has hung up says so in every poll, wanted or not. Leave it alone once its end was read: there is
+ * nothing more to learn than whether writing to it works. The same while its bytes find no room: later will do. */
+static bool conn_quiet(const struct conn *c, int i)
+{
+	return !conn_wants(c, i) && (c->flow[i].eof || c->flow[!i].shut);
+}
+
 static bool conn_connected(struct conn *c)
 {
 	socklen_t len = sizeof(int);
@@ -228,12 +235,7 @@ static void loop(void)
 		for (int i = 0; i < nconns; i++) {
 			for (int side = 0; side < 2; side++, q++) {
 				q->events = conn_wants(conns[i], side);
-				/* A side that has hung up for good reports it again and again: once its end was read
-				 * there is nothing more to learn from it than whether writing to it works. */
-				q->fd = q->events || !conns[i]->flow[side].eof ? conns[i]->fd[side] : -1;
-				/* Same while its bytes find no room: hung up or not, they are read later. */
-				if (!q->events && conns[i]->flow[!side].shut)
-					q->fd = -1;
+				q->fd = conn_quiet(conns[i], side) ? -1 : conns[i]->fd[side];
 			}
 		}
 		for (int i = 0; i < ndoors; i++, q++) {
@@ -256,7 +258,7 @@ static bool door_parse(const char *text, struct door *ret)
 	unsigned port;
 	int fd, end = 0;
 
-	if (sscanf(text, "%d=%15[0-9.]:%u%n", &fd, addr, &port, &end) != 3 || text[end] || port == 0 || port > 65535)
+	if (sscanf(text, "%d=%15[0-9.]:%u%n", &fd, addr, &port, &end) != 3 || text[end] || !port || port > 65535)
 		return false;
 	ret->fd = fd;
 	ret->to.sin_family = AF_INET;
@@ -272,8 +274,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (ndoors = 0; ndoors < argc - 1; ndoors++) {
-		if (!door_parse(argv[ndoors + 1], &doors[ndoors])) {
-			fprintf(stderr, "nsrelay: '%s' is not FD=ADDR:PORT with an open socket FD\n", argv[ndoors + 1]);
+		const char *arg = argv[ndoors + 1];
+
+		if (!door_parse(arg, &doors[ndoors])) {
+			fprintf(stderr, "nsrelay: '%s' is not FD=ADDR:PORT with an open socket FD\n", arg);
 			return 2;
 		}
 	}

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* services.c - the private services at the far end of a tunnel: something to fetch, to store, to stall and to count.
+/* services.c - the private services at the far end of a tunnel: something to fetch, store, stall and count.
  *
- *   services [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] ADDR
+ *   services [-l] [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] ADDR
  *   services --bytes N                        write N of the bytes described below to standard output
  *
- * TCP on ADDR (with -b every port number is that much higher, for places where low ports are not to be had):
+ * READYFILE is written when everything is open: "base=BASE" and "dns=ADDR", or "dns=" if UDP port 53 was not
+ * to be had. With -l only clients on the same machine are served: for places where ADDR is not private.
+ *
+ * TCP on ADDR (with -b every port number but 53 is that much higher, for places where low ports are not to be
+ * had):
  *   7     echo: sends back what it gets; the client's end of stream comes back as its own
- *   9     discard: swallows everything; at the client's end of stream it says how many bytes that was ("N\n") and closes
+ *   9     discard: swallows everything; at the client's end of stream it says how many bytes that was ("N\n")
  *   19    endless bytes, as fast as they are taken; what the client sends is not read
  *   80    HTTP/1.1, see below
- *   4000  sends 1 MiB at once and ends its side; counts what the client goes on to send, till its end (see GET /count)
+ *   4000  sends 1 MiB at once and ends its side; counts what the client goes on to send (see GET /count)
  *   4001  sends 1000 bytes, reads 1 byte, then resets the connection
  * UDP on ADDR:
  *   7     echo
@@ -30,13 +34,14 @@
  *   PUT  /check          compare the body with the bytes of /bytes: "same N" or "differs at OFFSET"
  *   PUT  /sink           count the body: "N"
  *
- * The bytes, here and on the ports 19, 4000 and 4001, depend on nothing but their offset, so that any piece of them can be
- * checked by itself: they are the 64-bit numbers mix(0), mix(1), mix(2), ... in little-endian order, where mix is the
- * finaliser of SplitMix64 (Steele, Lea, Flood 2014) applied to (number + 1) * 0x9e3779b97f4a7c15.
+ * The bytes, here and on the ports 19, 4000 and 4001, depend on nothing but their offset, so that any piece
+ * of them can be checked by itself: they are the 64-bit numbers mix(0), mix(1), mix(2), ... in little-endian
+ * order, where mix is the finaliser of SplitMix64 (Steele, Lea, Flood 2014) applied to (number + 1) *
+ * 0x9e3779b97f4a7c15.
  *
- * A process a connection: a handler then reads like the protocol it speaks and may block wherever it likes; one that
- * hangs hangs alone. The parent accepts, answers UDP, and counts its children (MAX_CHILDREN). A connection without any
- * progress for IDLE_S seconds is closed.
+ * A process a connection: a handler then reads like the protocol it speaks and may block wherever it likes;
+ * one that hangs hangs alone. The parent accepts, answers UDP, and counts its children (MAX_CHILDREN). A
+ * connection without any progress for IDLE_S seconds is closed.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -61,7 +66,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_CHILDREN 4096               /* connections at a time; ten thousand flows are not a matter for SecureNAT */
+#define MAX_CHILDREN 4096               /* connections at a time; SecureNAT carries no more than that */
 #define IDLE_S       300
 #define HEAD_MAX     8192               /* request line and headers */
 #define CHUNK        (256 * 1024)       /* a multiple of 8, see bytes_at() */
@@ -78,6 +83,7 @@ struct shared {
 static struct shared *shared;
 static struct in_addr address;
 static const char *files_dir, *uploads_dir;
+static bool local_only;
 static int children;
 
 /* ---- the bytes ---- */
@@ -394,7 +400,8 @@ static void get_page(struct request *r)
 	inet_ntop(AF_INET, &peer.sin_addr, addr, sizeof(addr));
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", gmtime(&now));
 	snprintf(text, sizeof(text), "<!doctype html>\n<title>softsocks private page</title>\n"
-		 "<p>softsocks private page\n<p>client %s port %u\n<p>%s\n", addr, ntohs(peer.sin_port), date);
+		 "<p>softsocks private page\n<p>client %s port %u\n<p>%s\n",
+		 addr, ntohs(peer.sin_port), date);
 	reply_head(r, "200 OK", "text/html", strlen(text));
 	if (strcmp(r->method, "HEAD") != 0)
 		write_all(r->fd, text, strlen(text));
@@ -668,18 +675,26 @@ static void reap(bool wait)
 	}
 }
 
+/* What a machine sends to itself comes from the address it goes to. */
+static bool welcome(const struct sockaddr_in *from)
+{
+	return !local_only || from->sin_addr.s_addr == address.s_addr;
+}
+
 static void serve_stream(const struct service *s, int listener)
 {
 	const struct timeval idle = { .tv_sec = IDLE_S };
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
 	const int one = 1;
 	int fd;
 	pid_t pid;
 
 	reap(children >= MAX_CHILDREN);
-	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
 	if (fd < 0)
 		return;
-	pid = fork();
+	pid = welcome(&from) ? fork() : -1;
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(listener);
@@ -701,7 +716,7 @@ static void serve_datagram(const struct service *s, int fd)
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
 	ssize_t n = recvfrom(fd, q, 65536, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
-	size_t answer = n > 0 ? s->datagram(q, (size_t)n) : 0;
+	size_t answer = n > 0 && welcome(&from) ? s->datagram(q, (size_t)n) : 0;
 
 	if (answer > 0)
 		sendto(fd, q, answer, MSG_DONTWAIT, (struct sockaddr *)&from, len);
@@ -744,7 +759,7 @@ static bool report_ready(const char *path, unsigned base, const int fds[NSERVICE
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: services [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] ADDR\n"
+	fprintf(stderr, "usage: services [-l] [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] ADDR\n"
 			"       services --bytes N\n");
 	return 2;
 }
@@ -756,10 +771,12 @@ int main(int argc, char **argv)
 	uint64_t n, base = 0;
 
 	if (argc == 3 && !strcmp(argv[1], "--bytes"))
-		return !parse_number(argv[2], INT64_MAX, &n) ? usage() : write_bytes(STDOUT_FILENO, n) ? 0 : 1;
-	while ((c = getopt(argc, argv, "b:f:u:r:")) != -1) {
+		return parse_number(argv[2], INT64_MAX, &n) ? !write_bytes(STDOUT_FILENO, n) : usage();
+	while ((c = getopt(argc, argv, "lb:f:u:r:")) != -1) {
 		if (c == 'b' && parse_number(optarg, 60000, &base))
 			continue;
+		else if (c == 'l')
+			local_only = true;
 		else if (c == 'f')
 			files_dir = optarg;
 		else if (c == 'u')
