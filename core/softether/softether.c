@@ -22,7 +22,7 @@
  *     ST_OVER    fault is set. Nothing is received, queued or timed any more; what is in tx may still be sent.
  *
  * Only enter() changes the state. Whoever finds a reason to end it writes one half-line into a struct fault, naming the
- * rule; fail() puts in front of it who spoke, and in which message.
+ * rule; end_by() puts in front of it who spoke, and in which message.
  *
  * What belongs to one TCP connection is in struct channel, what belongs to the session around it: a session may be
  * granted several connections, and the login, its timeout and our address are the same for all of them. */
@@ -126,6 +126,13 @@ static const struct softether *softether_of_const(const struct session *base)
 
 /* --- state -------------------------------------------------------------------------------------------------------- */
 
+/* Drop @n bytes from the front and leave nothing of them. */
+static void forget(struct buf *b, size_t n)
+{
+	wipe(b->p + b->head, n);
+	buf_consume(b, n);
+}
+
 /* The only function that changes the state. */
 static void enter(struct softether *s, enum state to, uint64_t now_ms)
 {
@@ -135,28 +142,27 @@ static void enter(struct softether *s, enum state to, uint64_t now_ms)
 		s->pending |= PEND_READY;
 	if (to == ST_OVER) {
 		s->ch.starved = false;
+		forget(&s->ch.rx, buf_len(&s->ch.rx));
 		s->pending = (s->pending & (PEND_NOTICE | PEND_FORGET)) | PEND_CLOSED;
 	}
 }
 
-/* The session ends because of s->detail. */
-static void fail(struct softether *s, uint64_t now_ms)
+/* The session ends because of s->detail, found in @message ("" if it is about the connection as such). */
+static void end_by(struct softether *s, const char *message, uint64_t now_ms)
 {
 	void (*set)(struct fault *f, int err, const char *fmt, ...) = s->detail.final ? fault_set_final : fault_set;
 
-	set(&s->fault, s->detail.err, "softether %s:%u: %s: %s", s->authority, s->wire->port, phases[s->st].message,
-	    s->detail.text);
+	set(&s->fault, s->detail.err, "softether %s:%u: %s%s%s", s->authority, s->wire->port, message,
+	    *message ? ": " : "", s->detail.text);
 	enter(s, ST_OVER, now_ms);
 }
 
-/* --- bytes -------------------------------------------------------------------------------------------------------- */
-
-/* Drop @n bytes from the front and leave nothing of them. */
-static void forget(struct buf *b, size_t n)
+static void end(struct softether *s, uint64_t now_ms)
 {
-	wipe(b->p + b->head, n);
-	buf_consume(b, n);
+	end_by(s, "", now_ms);
 }
+
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 /* Make rx a queue of @cap bytes; what is in it fits. Returns 0 or VE_NOMEM with s->detail. */
 static int rx_resize(struct softether *s, size_t cap)
@@ -386,7 +392,7 @@ static void ended(struct softether *s, uint64_t now_ms)
 			  "administrator, or policy)%s", where);
 	else
 		fault_set(&s->detail, VE_EOF, "the server closed the connection during login%s", where);
-	fail(s, now_ms);
+	end(s, now_ms);
 }
 
 static bool pop_pending(struct softether *s, struct session_event *ev)
@@ -453,7 +459,7 @@ static bool softether_next_event(struct session *base, struct session_event *ret
 			r = take_answer(s, now_ms);
 		}
 		if (r < 0)
-			fail(s, now_ms);
+			end_by(s, phases[s->st].message, now_ms);
 		else if (r == 0 && s->ch.eof)
 			ended(s, now_ms);
 		else if (r == 0)
@@ -487,12 +493,12 @@ static uint64_t softether_deadline(const struct session *base)
 static void tick_login(struct softether *s, uint64_t now_ms)
 {
 	if (now_ms >= s->ch.heard_ms + SE_HTTP_IDLE_MS)
-		fault_set(&s->detail, VE_TIMEOUT, "no answer for %u s", SE_HTTP_IDLE_MS / 1000);
+		fault_set(&s->detail, VE_TIMEOUT, "no %s for %u s", phases[s->st].message, SE_HTTP_IDLE_MS / 1000);
 	else if (now_ms >= s->began_ms + SE_LOGIN_MS)
 		fault_set(&s->detail, VE_TIMEOUT, "the login is not finished after %u s", SE_LOGIN_MS / 1000);
 	else
 		return;
-	fail(s, now_ms);
+	end(s, now_ms);
 }
 
 static void tick_up(struct softether *s, uint64_t now_ms)
@@ -501,10 +507,10 @@ static void tick_up(struct softether *s, uint64_t now_ms)
 
 	if (now_ms >= ch->heard_ms + s->timeout_ms) {
 		fault_set(&s->detail, VE_LOST, "server silent for %" PRIu32 " s", s->timeout_ms / 1000);
-		fail(s, now_ms);
+		end(s, now_ms);
 	} else if (now_ms >= s->end_ms) {
 		se_error_fault(&s->detail, 126);
-		fail(s, now_ms);
+		end(s, now_ms);
 	} else if (now_ms >= ch->speak_ms) {
 		if (buf_len(&ch->tx) == 0)
 			speak(s, now_ms);
@@ -531,7 +537,7 @@ static void softether_stop(struct session *base, uint64_t now_ms)
 		return;
 	s->pending &= ~(unsigned)PEND_NOTICE;
 	fault_set(&s->detail, VE_CANCELED, "stopped"); /* the protocol has no goodbye, 12.1 */
-	fail(s, now_ms);
+	end(s, now_ms);
 }
 
 static const char *softether_state_name(const struct session *base)
@@ -584,7 +590,7 @@ static void refuse_unverified(struct softether *s, uint64_t now_ms)
 			"the server's certificate is not verified, and whoever is in between could pass the password "
 			"login on and own the session: not logging in; to trust exactly this certificate: "
 			"--pin sha256:%s, to log in all the same: --insecure", pin);
-	fail(s, now_ms);
+	end(s, now_ms);
 }
 
 static void softether_destroy(struct session *base)
