@@ -756,6 +756,8 @@ static int operand(struct parse *p, const char *arg, visitor visit)
 		p->c.command = CMD_CHECK;
 		return 0;
 	}
+	if (p->words == 1 && !strstr(arg, "://"))
+		return complain(p, O_URL, arg, "neither a URL (softether://...) nor a command (check)");
 	if (p->operands++ > 0)
 		return misuse(p, "more than one argument that is no option: expected one URL");
 	return visit(p, O_URL, arg);
