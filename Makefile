@@ -21,12 +21,16 @@ PREFIX ?= /usr/local
 S      ?= 60
 SRC    := build/src
 ARCH   := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
-ifeq ($(ARCH),)
-$(error no C compiler: install the Debian package gcc (and make, git, ca-certificates))
-endif
 comma  := ,
 # Each kind of build has a directory of its own; the fetched sources are shared.
 OUT    := $(BUILD)$(if $(filter-out gcc,$(CC)),/$(notdir $(CC)))$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(FUZZER),/fuzzer)
+
+# Once per build directory: can it compile at all?
+ifeq ($(wildcard $(OUT)/.flags),)
+ifneq ($(shell echo 'int main(void) { return 0; }' | $(CC) -include stdio.h -x c -o /dev/null - 2>&1 || echo no),)
+$(error $(CC) cannot compile a C program: install the Debian packages gcc and libc6-dev, or name another compiler, CC=clang)
+endif
+endif
 
 # As many jobs as there are processors, unless the user says how many.
 ifeq ($(filter -j% --jobserver%,$(MAKEFLAGS)),)
