@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* main.c - softsocks: the parts, put together.
+ *
+ * Reading it is reading the program: options, secrets, trust; then the stack, the listeners and the tunnel on one loop;
+ * then the loop until somebody asks us to stop or the tunnel is over. Listeners open before the tunnel does, so that a
+ * taken port is found at once and requests made early wait for the tunnel instead of failing.
+ *
+ * Ending goes one way, whatever the reason: the tunnel says over(), close_all() closes every handle, uv_run() returns
+ * when the last one is gone, and the exit status is that of the fault. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "core/conf.h"
+#include "core/install_id.h"
+#include "core/log.h"
+#include "core/password.h"
+#include "core/random.h"
+#include "core/trust.h"
+#include "core/tunnel.h"
+#include "core/version.h"
+#include "netstack/netstack.h"
+#include "socks/front.h"
+#include "socks/ready.h"
+
+struct app {
+	uv_loop_t loop;
+	struct conf conf;
+	struct password password;
+	struct trust *trust;
+	struct netstack *netstack;
+	struct front *front;
+	struct tunnel *tunnel;
+	struct session_env env;
+	uv_signal_t stop_signals[2];
+	uv_signal_t stats_signal;
+	bool was_ready;
+	bool pid_written;
+	struct fault fault; /* why we end; VE_CANCELED: asked to */
+};
+
+extern char **environ;
+
+/* --- events --------------------------------------------------------------------------------------------------- */
+
+static void describe_listeners(const struct app *a, char *to, size_t cap)
+{
+	size_t n = 0;
+
+	to[0] = '\0';
+	for (unsigned i = 0; i < a->conf.nlisten && n < cap; i++) {
+		char text[DEST_TEXT_MAX];
+		struct dest d;
+
+		front_address(a->front, i, &d);
+		n += (size_t)snprintf(to + n, cap - n, "%ssocks5://%s", i > 0 ? " " : "", dest_text(&d, text));
+	}
+}
+
+static void on_ready(void *ctx, const struct ip *address)
+{
+	struct app *a = ctx;
+	char listeners[384], line[512], text[IP_TEXT_MAX];
+
+	describe_listeners(a, listeners, sizeof(listeners));
+	snprintf(line, sizeof(line), "ready %s address %s", listeners, ip_text(address, text));
+	log_info("%s", line);
+	if (a->was_ready)
+		return;
+	a->was_ready = true;
+	if (a->conf.ready_fd >= 0)
+		ready_tell_fd(a->conf.ready_fd, line);
+	ready_tell_systemd("READY=1");
+}
+
+static void on_lost(void *ctx, const struct fault *f)
+{
+	(void)ctx;
+	(void)f; /* the tunnel has logged it, with the time of the next try */
+}
+
+static void close_all(struct app *a)
+{
+	front_close(a->front); /* first: its flows belong to the netstack */
+	a->front = NULL;
+	tunnel_free(a->tunnel); /* second: its link belongs to the netstack */
+	a->tunnel = NULL;
+	netstack_free(a->netstack);
+	a->netstack = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(a->stop_signals); i++)
+		uv_close((uv_handle_t *)&a->stop_signals[i], NULL);
+	uv_close((uv_handle_t *)&a->stats_signal, NULL);
+}
+
+static void on_over(void *ctx, const struct fault *f)
+{
+	struct app *a = ctx;
+
+	a->fault = *f;
+	ready_tell_systemd("STOPPING=1");
+	close_all(a);
+}
+
+static void on_stop_signal(uv_signal_t *handle, int signum)
+{
+	struct app *a = handle->data;
+
+	log_debug("signal %d: stopping", signum);
+	tunnel_stop(a->tunnel);
+}
+
+static void on_stats_signal(uv_signal_t *handle, int signum)
+{
+	struct app *a = handle->data;
+	struct netstack_stats s;
+
+	(void)signum;
+	netstack_get_stats(a->netstack, &s);
+	log_info("counters: clients %u, flows %" PRIu32 " (%" PRIu32 " held), frames in %" PRIu64 " out %" PRIu64
+		 ", bytes in %" PRIu64 " out %" PRIu64 ", dropped in %" PRIu64 " out %" PRIu64,
+		 front_clients(a->front), s.flows, s.flows_held, s.frames_in, s.frames_out, s.bytes_in, s.bytes_out,
+		 s.dropped_in, s.dropped_out);
+}
+
+/* --- start ---------------------------------------------------------------------------------------------------- */
+
+static int start_netstack(struct app *a)
+{
+	struct netstack_conf c = {
+		.ip4 = a->conf.ip4,
+		.ip4_prefix = a->conf.ip4_prefix,
+		.gateway = a->conf.gateway,
+		.dns = a->conf.dns,
+		.hold_ms = a->conf.hold_ms,
+		.random = random_bytes,
+	};
+	int r = netstack_new(&a->netstack, &a->loop, &c);
+
+	if (r != 0)
+		fault_set_final(&a->fault, r, "the TCP/IP stack could not be started: %s", ve_name(r));
+	return r;
+}
+
+static int start_tunnel(struct app *a)
+{
+	static const struct tunnel_events events = { on_ready, on_lost, on_over };
+	struct tunnel_conf c = {
+		.protocol = a->conf.protocol,
+		.host = a->conf.host,
+		.port = a->conf.port,
+		.session = {
+			.user = a->conf.user,
+			.password = a->conf.anonymous ? NULL : a->password.text,
+			.hub = a->conf.hub,
+			.allow_unverified = a->conf.trust.insecure,
+			.mtu = a->conf.mtu,
+		},
+		.retries = a->conf.retries,
+		.retry_interval_ms = a->conf.retry_interval_ms,
+		.retry_first = a->conf.retries_given,
+	};
+	int r;
+
+	install_id_get(c.session.installation_id);
+	r = tunnel_new(&a->tunnel, &a->loop, &c, a->trust, netstack_link_ops(), a->netstack, &a->env, &events, a);
+	if (r != 0)
+		fault_set_final(&a->fault, r, "the tunnel could not be started: %s", ve_name(r));
+	return r;
+}
+
+static void start_signals(struct app *a)
+{
+	static const int stop[] = { SIGINT, SIGTERM };
+
+	for (size_t i = 0; i < ARRAY_LEN(a->stop_signals); i++) {
+		uv_signal_init(&a->loop, &a->stop_signals[i]);
+		a->stop_signals[i].data = a;
+		uv_signal_start(&a->stop_signals[i], on_stop_signal, stop[i]);
+	}
+	uv_signal_init(&a->loop, &a->stats_signal);
+	a->stats_signal.data = a;
+	uv_signal_start(&a->stats_signal, on_stats_signal, SIGUSR1);
+}
+
+/* Every client and flow is a descriptor: take as many as the administrator allows. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+static int start(struct app *a)
+{
+	const struct conf *c = &a->conf;
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	a->env.random = random_bytes;
+	r = trust_new(&a->trust, &c->trust, &a->fault);
+	if (r != 0)
+		return r;
+	r = start_netstack(a);
+	if (r != 0)
+		return r;
+	r = front_new(&a->front, &a->loop, a->netstack, c->listen, c->nlisten, &a->fault);
+	if (r != 0)
+		return r;
+	if (c->pid_file) {
+		r = ready_write_pid(c->pid_file, &a->fault);
+		if (r != 0)
+			return r;
+		a->pid_written = true;
+	}
+	return start_tunnel(a);
+}
+
+/* --- the program ---------------------------------------------------------------------------------------------- */
+
+static int run(struct app *a)
+{
+	uv_loop_init(&a->loop);
+	start_signals(a);
+	if (start(a) != 0)
+		close_all(a);
+	uv_run(&a->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&a->loop);
+	trust_free(a->trust);
+	if (a->pid_written)
+		unlink(a->conf.pid_file);
+	if (a->fault.err == VE_CANCELED) {
+		log_info("stopped");
+		return 0;
+	}
+	log_error("%s", a->fault.text);
+	return ve_exit_status(a->fault.err);
+}
+
+static int print_text(const struct app *a)
+{
+	char *text = conf_text(a->conf.text);
+
+	if (!text)
+		return ve_exit_status(VE_NOMEM);
+	fputs(text, stdout);
+	free(text);
+	return fflush(stdout) == 0 ? 0 : ve_exit_status(VE_IO);
+}
+
+static int connect_command(struct app *a)
+{
+	int r = 0;
+
+	if (!a->conf.anonymous)
+		r = password_get(&a->password, &a->conf, &a->fault);
+	if (r != 0) {
+		log_error("%s", a->fault.text);
+		return ve_exit_status(r);
+	}
+	r = run(a);
+	wipe(&a->password, sizeof(a->password));
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	static struct app a;
+	int status = 0;
+
+	if (conf_parse(&a.conf, argc, argv, environ, conf_read_file, &a.fault) != 0) {
+		log_error("%s", a.fault.text);
+		return ve_exit_status(a.fault.err);
+	}
+	log_set_level(a.conf.log_level);
+	log_set_json(a.conf.log_json);
+	switch (a.conf.command) {
+	case CMD_HELP:
+		status = print_text(&a);
+		break;
+	case CMD_VERSION:
+		printf("softsocks %s\n", SOFTSOCKS_VERSION);
+		break;
+	case CMD_CHECK:
+		printf("configuration is valid\n");
+		break;
+	case CMD_CONNECT:
+		status = connect_command(&a);
+		break;
+	}
+	conf_fini(&a.conf);
+	return status;
+}
