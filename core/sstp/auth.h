@@ -22,6 +22,7 @@
 struct auth_account {
 	const char *user;
 	const char *password;
+	unsigned methods; /* AUTH_* that may be used: EAP chooses among several */
 };
 
 enum auth_state { AUTH_GOING, AUTH_OK, AUTH_FAILED };
@@ -29,7 +30,7 @@ enum auth_state { AUTH_GOING, AUTH_OK, AUTH_FAILED };
 struct auth;
 
 struct auth_ops {
-	unsigned method;               /* one AUTH_* bit of session.h */
+	unsigned methods;              /* the AUTH_* of session.h that it serves; it is offered when one of them is allowed */
 	const char *name;              /* "MS-CHAPv2", for messages */
 	uint16_t protocol;             /* PPP protocol number of its packets */
 	uint8_t lcp[AUTH_LCP_MAX];     /* value of LCP's Authentication-Protocol option */

@@ -78,7 +78,7 @@ static void destroy(struct auth *a)
 }
 
 const struct auth_ops chap_md5_auth_ops = {
-	.method = AUTH_CHAP,
+	.methods = AUTH_CHAP,
 	.name = "CHAP-MD5",
 	.protocol = PPP_CHAP,
 	.lcp = { PPP_CHAP >> 8, PPP_CHAP & 0xff, 0x05 },

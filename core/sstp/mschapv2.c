@@ -407,7 +407,7 @@ static void destroy(struct auth *a)
 }
 
 const struct auth_ops mschapv2_auth_ops = {
-	.method = AUTH_MSCHAPV2,
+	.methods = AUTH_MSCHAPV2,
 	.name = "MS-CHAPv2",
 	.protocol = PPP_CHAP,
 	.lcp = { PPP_CHAP >> 8, PPP_CHAP & 0xff, 0x81 },

@@ -92,7 +92,7 @@ static void destroy(struct auth *a)
 }
 
 const struct auth_ops pap_auth_ops = {
-	.method = AUTH_PAP,
+	.methods = AUTH_PAP,
 	.name = "PAP",
 	.protocol = PPP_PAP,
 	.lcp = { PPP_PAP >> 8, PPP_PAP & 0xff },
