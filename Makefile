@@ -2,7 +2,7 @@
 #
 # make                  build/softsocks (the first time it fetches the libraries it is built from, see third_party/)
 # make check            unit tests and the fuzzing corpus: quick, no network; ONLY='test_rd*' for some of them
-# make test             everything: lint, check, then test/interop against real servers
+# make test             everything: lint, check, check again with sanitizers, then test/interop against real servers
 # make demo             show it: test/demo
 # make fuzz T=NAME      fuzz one target of test/fuzz with clang, S=SECONDS (60)
 # make lint | tidy      our own rules | clang-tidy
@@ -50,7 +50,7 @@ LIBS   := -lm -ldl -lrt
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all check test demo fuzz lint tidy install clean distclean programs force
+.PHONY: all check test demo fuzz lint tidy install clean distclean programs check-programs sanitized force
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@)
 define compile
@@ -111,10 +111,13 @@ $(OUT)/.flags: force
 	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' > $@
 
 programs: all $(UNITS) $(REPLAYS) $(PEERS)
-check: $(UNITS) $(REPLAYS)
+check-programs: $(UNITS) $(REPLAYS)
+check: check-programs
 	@OUT=$(OUT) test/run check
-test: programs
-	@OUT=$(OUT) test/run lint check interop
+sanitized: programs
+	@$(MAKE) --no-print-directory SAN=address,undefined check-programs
+test: programs $(if $(SAN),,sanitized)
+	@OUT=$(OUT) test/run lint check $(if $(SAN),,sanitized) interop
 demo: programs
 	@OUT=$(OUT) test/demo
 lint:
