@@ -8,7 +8,7 @@
 ifneq ($(filter-out clean distclean lint install-tools,$(or $(MAKECMDGOALS),all)),)
 include $(SRC)/ready.mk
 endif
-$(SRC)/ready.mk: third_party/versions third_party/fetch $(wildcard third_party/patches/*/*.patch)
+$(SRC)/ready.mk: third_party/versions third_party/fetch $(wildcard third_party/patches/* third_party/patches/*/*.patch)
 	@third_party/fetch
 	@echo "# written when the sources were complete" > $@
 
