@@ -60,7 +60,7 @@
 #define WOLFSSL_ALLOW_TLSV10            /* compiled in, off unless --tls-min asks: old servers exist */
 #define WOLFSSL_EXTRA_ALERTS            /* say why when we refuse, the server's log needs it */
 #define WOLFSSL_TLS13_MIDDLEBOX_COMPAT  /* RFC 8446, D.4: looks like TLS 1.2 to boxes that know nothing newer */
-#define NO_SESSION_CACHE                /* nothing is resumed through it; 220 KiB of tables */
+#define MICRO_SESSION_CACHE             /* tls.c switches the cache off (it cannot be compiled out together with tickets) */
 #define WOLFSSL_STATIC_RSA              /* SoftEther 4.0 to 4.2 have little else; not in our cipher list by default */
 #define NO_DES3_TLS_SUITES              /* DES is for MS-CHAP only, */
 #define NO_RC4_TLS_SUITES               /* RC4 for SoftEther's UDP version 1 only (our patch 0002) */
@@ -68,7 +68,6 @@
 #define NO_DSA
 
 /* ---- certificates ---- */
-#define KEEP_PEER_CERT                  /* tls.c compares the certificate that was used with the one it judged */
 #define WOLFSSL_ALWAYS_VERIFY_CB        /* tls.c decides in the verify callback, so it must be called for good ones too */
 #define WOLFSSL_ALT_NAMES
 #define WOLFSSL_IP_ALT_NAME             /* names that are addresses must match an address entry */
