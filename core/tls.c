@@ -17,9 +17,9 @@
  *
  * Whether the server is the right one is decided in on_certificate(), which wolfSSL calls while it processes the
  * Certificate message: before our Finished is sent, long before application data. wolfSSL's own opinion about the chain
- * plays no part, as its certificate manager holds no CA; trust_check() has the word. The verdict is written once, and
- * the handshake counts as finished only if it is ACCEPTED and the certificate that wolfSSL used for the key exchange is
- * the one that was judged. A handshake in which that callback never ran, as a resumed one, therefore fails. */
+ * plays no part, as its certificate manager holds no CA; trust_check() has the word. The verdict is written once: a
+ * second Certificate message is refused whatever it says, and a handshake in which the callback never ran, as a resumed
+ * one, does not count as finished. */
 #include "core/tls.h"
 
 #include <assert.h>
@@ -259,7 +259,7 @@ static void note_use(struct queue *q, size_t n)
 	}
 }
 
-/* Is there room for @n bytes in "out", of @max? Makes it. */
+/* Is there room for @n bytes in "out", of @max? Makes it, or sets the fault. */
 static bool out_room(struct tls *s, size_t n, size_t max)
 {
 	size_t needed = buf_len(&s->out.b) + n;
@@ -267,9 +267,10 @@ static bool out_room(struct tls *s, size_t n, size_t max)
 	if (needed > max)
 		return false;
 	note_use(&s->out, needed);
-	if (needed > s->out.b.cap && resize(&s->out.b, needed > s->out.small ? s->out.large : s->out.small) != 0)
-		return false;
-	return true;
+	if (needed <= s->out.b.cap || resize(&s->out.b, needed > s->out.small ? s->out.large : s->out.small) == 0)
+		return true;
+	fault_set(&s->fault, VE_NOMEM, "tls %s: out of memory", s->object);
+	return false;
 }
 
 /* Follow the records in the @n bytes that go to wolfSSL. */
@@ -324,9 +325,9 @@ static int on_send(WOLFSSL *ssl, char *from, int n, void *ctx)
 		memcpy(s->client_random, from + RANDOM_AT, 32);
 		s->hello_sent = true;
 	}
-	if (!out_room(s, (size_t)n, OUT_LARGE) || buf_put(&s->out.b, from, (size_t)n) != 0)
-		return WOLFSSL_CBIO_ERR_WANT_WRITE;
-	return n;
+	if (out_room(s, (size_t)n, OUT_LARGE) && buf_put(&s->out.b, from, (size_t)n) == 0)
+		return n;
+	return s->fault.err != 0 ? WOLFSSL_CBIO_ERR_GENERAL : WOLFSSL_CBIO_ERR_WANT_WRITE;
 }
 
 uint8_t *tls_in_reserve(struct tls *s, size_t *room)
@@ -377,7 +378,7 @@ void tls_out_consume(struct tls *s, size_t n)
 /* --- the certificate ------------------------------------------------------------------------------------------ */
 
 /* Errors of wolfSSL that say "this chain leads nowhere" or "not for this use": trust_check() judges both, with the CAs
- * and the pins that wolfSSL does not know. Anything else (an unusable key, no memory) is a reason to stop. */
+ * and the pins that wolfSSL does not know. Anything else (an unusable key, syntax, no memory) is a reason to stop. */
 static bool is_for_us_to_judge(int error)
 {
 	switch (error) {
@@ -390,7 +391,6 @@ static bool is_for_us_to_judge(int error)
 	case ASN_NAME_INVALID_E:
 	case ASN_PATHLEN_SIZE_E:
 	case ASN_PATHLEN_INV_E:
-	case ASN_CRIT_EXT_E:
 	case KEYUSAGE_E:
 	case KEYUSE_SIGNATURE_E:
 	case KEYUSE_ENCIPHER_E:
@@ -434,20 +434,6 @@ static int on_certificate(int ok, WOLFSSL_X509_STORE_CTX *store)
 		return 1;
 	s->verdict = s->verdict == PENDING ? judge(s, store) : REFUSED; /* nobody gets a second hearing */
 	return s->verdict == ACCEPTED;
-}
-
-/* Did the key exchange use the certificate that was judged? */
-static bool used_certificate_is_judged(struct tls *s)
-{
-	WOLFSSL_X509 *used = wolfSSL_get_peer_certificate(s->ssl);
-	const unsigned char *der;
-	uint8_t hash[32];
-	int n = 0;
-
-	if (!used)
-		return false;
-	der = wolfSSL_X509_get_der(used, &n);
-	return der && wc_Sha256Hash(der, (word32)n, hash) == 0 && memcmp(hash, s->facts.cert_sha256, 32) == 0;
 }
 
 /* --- key log -------------------------------------------------------------------------------------------------- */
@@ -590,17 +576,26 @@ void tls_free(struct tls *s)
 
 /* --- running -------------------------------------------------------------------------------------------------- */
 
+static void describe(struct tls *s)
+{
+	const char *version = wolfSSL_get_version(s->ssl); /* "TLSv1.3" */
+	int suite = wolfSSL_get_current_cipher_suite(s->ssl);
+	const char *name = wolfSSL_get_cipher_name_iana_from_suite((unsigned char)(suite >> 8), (unsigned char)suite);
+
+	snprintf(s->description, sizeof(s->description), "TLS %s %s", strncmp(version, "TLSv", 4) == 0 ? version + 4 : version,
+		 name ? name : "?");
+}
+
 static int finish_handshake(struct tls *s)
 {
-	if (s->verdict != ACCEPTED || !used_certificate_is_judged(s)) {
+	if (s->verdict != ACCEPTED) {
 		fault_set_final(&s->fault, VE_TLS, "tls %s: the handshake ended without a certificate that was checked",
 				s->object);
 		return broken(s);
 	}
 	/* wolfSSL made CAs of the intermediates it was shown; nobody will ask for them again. */
 	wolfSSL_CertManagerUnloadCAs(wolfSSL_CTX_GetCertManager(s->ctx));
-	snprintf(s->description, sizeof(s->description), "%s %s", wolfSSL_get_version(s->ssl),
-		 wolfSSL_get_cipher_name(s->ssl));
+	describe(s);
 	s->state = TLS_OPEN;
 	return 0;
 }
@@ -689,8 +684,11 @@ int tls_write(struct tls *s, const uint8_t *p, size_t n, size_t *ret)
 		size_t piece = min_size(n - done, RECORD_MAX);
 		int r;
 
-		if (!out_room(s, piece + RECORD_OVERHEAD, WIRE_WRITE_MAX))
+		if (!out_room(s, piece + RECORD_OVERHEAD, WIRE_WRITE_MAX)) {
+			if (s->fault.err != 0)
+				broken(s);
 			break;
+		}
 		r = wolfSSL_write(s->ssl, p + done, (int)piece);
 		if (r <= 0) {
 			explain_data(s, wolfSSL_get_error(s->ssl, r));

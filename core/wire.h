@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* wire.h - one TLS connection to a server, on libuv.
  *
- * Resolves the name (libuv's pool, never the loop thread), connects (addresses in turn, IPv6 and IPv4 interleaved, each
- * with its own time limit), shakes hands, then moves ciphertext between the socket and tls.c. Plaintext is pulled and
- * pushed by the owner, inside and outside of events. At most one write to the socket is under way; a second one is
- * collected meanwhile. Nothing is queued beyond WIRE_WRITE_MAX: wire_write() takes less instead. */
+ * Resolves the name (libuv's pool, never the loop thread), connects (IPv6 and IPv4 interleaved, each address a little
+ * after the one before and with its own time limit; the first that answers is taken), shakes hands, then moves
+ * ciphertext between the socket and tls.c. Plaintext is pulled and pushed by the owner, inside and outside of events. At
+ * most one write to the socket is under way; a second one is collected meanwhile. Nothing is queued beyond
+ * WIRE_WRITE_MAX: wire_write() takes less instead; and while the owner does not pull, nothing is read. */
 #ifndef CORE_WIRE_H
 #define CORE_WIRE_H
 
@@ -19,16 +20,21 @@ struct wire;
 
 struct wire_events {
 	void (*opened)(void *ctx, const struct wire_facts *facts); /* TLS is up */
-	void (*readable)(void *ctx);                               /* wire_read() may have something */
+	void (*readable)(void *ctx);                               /* wire_read() may have something: pull until VE_AGAIN,
+	                                                            * or, if you cannot, later, without another event */
 	void (*writable)(void *ctx);                               /* after a wire_write() that took less: room again */
 	void (*closed)(void *ctx, const struct fault *f);          /* last event; VE_EOF if the server closed cleanly */
 };
 
 /* Start connecting to @host (name or address literal, no brackets) and @port. @trust, @ev, @ctx are lent until
  * wire_close(); @host is copied. No event comes before this returns. Returns 0 and *ret, or VE_NOMEM.
- * Faults: VE_RESOLVE, VE_CONNECT (with the last address and the system's reason), VE_TLS. */
+ * Faults: VE_RESOLVE; VE_CONNECT with the address and the system's reason; VE_TLS; VE_PROTO if the peer does not speak
+ * TLS; VE_LOST if the connection broke after opened(). */
 int wire_open(struct wire **ret, uv_loop_t *loop, const char *host, uint16_t port, struct trust *trust,
 	      const struct wire_events *ev, void *ctx);
+
+/* Other time limits than WIRE_CONNECT_MS (for each address) and WIRE_TLS_MS; right after wire_open(). For tests. */
+void wire_set_limits(struct wire *w, uint32_t connect_ms, uint32_t tls_ms);
 
 /* Pull plaintext: 0 with *ret >= 1; VE_AGAIN: wait for readable; VE_EOF or VE_TLS: closed() will say why. */
 int wire_read(struct wire *w, uint8_t *p, size_t cap, size_t *ret);

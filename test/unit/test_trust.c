@@ -326,6 +326,7 @@ static void test_self_signed(void **state)
 		{ "self.pem", VPN, "self", NULL, NULL },
 		{ "self.pem", VPN, "softether", UNKNOWN, NULL },
 		{ "good.pem", VPN, "good", NULL, NULL },
+		{ "self-certsign.pem", VPN, "self-certsign", UNKNOWN, "breaks the rules" }, /* signs certificates, but is no CA */
 		{ "softether-old.pem", VPN, "softether-old", WRONG_USE, "1024 bits" },
 	};
 	static const struct sample old[] = { { "softether-old.pem", VPN, "softether-old", NULL, NULL } };
@@ -608,7 +609,7 @@ static void test_pins(void **state)
 {
 	static const char *const any[] = { "good",  "by-other", "expired",    "not-yet",   "wrong-name",    "for-clients",
 					   "small", "critical", "softether",  "self",      "bad-signature", "softether-old",
-					   "by-sha1" };
+					   "by-sha1", "self-certsign" };
 	struct trust_conf conf = { .npins = 3 };
 	struct fault f;
 

@@ -128,7 +128,12 @@ SERIAL=00 issue softether rsa self "/CN=vpn.example.com/O=vpn.example.com/OU=vpn
 	"extendedKeyUsage=serverAuth,clientAuth,codeSigning,emailProtection"
 SERIAL=00 DIGEST=sha1 issue softether-old rsa1024 self "/CN=vpn.example.com/O=vpn.example.com/OU=vpn.example.com/C=US" $long_ago $far "$ca"
 issue self rsa self "/CN=vpn.example.com" $long_ago $far "$leaf" "$vpn"
+issue self-certsign rsa self "/CN=vpn.example.com" $long_ago $far "$leaf" "$vpn" "keyUsage=digitalSignature,keyCertSign"
 issue self-expired rsa self "/CN=vpn.example.com" $long_ago $past "$leaf" "$vpn"
+
+# --- for servers of old: a group of 2048 bits, and one that is too small
+openssl genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048 -out dh2048.pem
+openssl dhparam -out dh1024.pem 1024 2> /dev/null
 
 # --- made from others
 damage()	# damage FROM TO: the last byte of the signature changed
