@@ -9,7 +9,7 @@
 # make install          DESTDIR=, PREFIX=/usr/local
 # make clean | distclean   without or with the fetched sources
 #
-# V=1 shows the commands; CC=clang; SAN=address,undefined; WERROR=1; BUILD=DIR for another build directory.
+# V=1 shows the commands; CC=clang; SAN=address,undefined; WERROR=1; ASM=no; BUILD=DIR for another build directory.
 # By convention: every .c of core/, netstack/ and socks/ but socks/main.c is in the library; every test/unit/test_*.c and
 # test/fuzz/fuzz_*.c is a program; test/support/*.c is in all of these; every test/peer/*.c is a program of its own.
 

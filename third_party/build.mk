@@ -14,7 +14,7 @@ $(SRC)/ready.mk: third_party/versions third_party/fetch $(wildcard third_party/p
 
 TP_INCLUDES := -isystem $(SRC)/wolfssl -isystem $(SRC)/lwip/src/include -isystem $(SRC)/libuv/include \
 	-isystem $(SRC)/llhttp/include -isystem $(SRC)/cmocka/include -Ithird_party/wolfssl -Ithird_party/lwip
-TP_DEFINES  := -DWOLFSSL_USER_SETTINGS
+TP_DEFINES  := -DWOLFSSL_USER_SETTINGS $(if $(filter no,$(ASM)),-DSOFTSOCKS_NO_ASM)
 
 # ---- wolfSSL ----
 wolfssl_c := $(addprefix src/, crl.c internal.c keys.c ocsp.c ssl.c tls.c tls13.c wolfio.c) \
@@ -22,7 +22,7 @@ wolfssl_c := $(addprefix src/, crl.c internal.c keys.c ocsp.c ssl.c tls.c tls13.
 	dh.c ecc.c ed25519.c error.c fe_operations.c ge_operations.c hash.c hmac.c kdf.c logging.c md4.c md5.c memory.c \
 	pkcs12.c poly1305.c pwdbased.c random.c rc2.c rsa.c sha.c sha256.c sha512.c signature.c sp_int.c wc_encrypt.c \
 	wc_port.c wolfmath.c cpuid.c)
-ifeq ($(ARCH),x86_64)
+ifeq ($(ARCH)$(filter no,$(ASM)),x86_64)
 wolfssl_c += wolfcrypt/src/sp_x86_64.c
 wolfssl_S := $(addprefix wolfcrypt/src/, aes_asm.S aes_gcm_asm.S chacha_asm.S fe_x25519_asm.S poly1305_asm.S \
 	sha256_asm.S sha512_asm.S sp_x86_64_asm.S)

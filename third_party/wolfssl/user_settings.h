@@ -23,7 +23,7 @@
 #define NO_MAIN_DRIVER
 
 /* ---- speed: assembly is chosen at run time by cpuid, so one binary fits every x86-64 ---- */
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SOFTSOCKS_NO_ASM) /* make ASM=no: as on any other machine, for tests */
 #define WOLFSSL_X86_64_BUILD
 #define USE_INTEL_SPEEDUP               /* AVX1/AVX2: SHA-2, ChaCha20, Poly1305, AES-GCM, X25519 */
 #define WOLFSSL_AESNI                   /* measured: AES-256-GCM at GB/s instead of 150 MB/s */
