@@ -17,6 +17,14 @@ static struct lcp *lcp_of(struct ppp_fsm *f)
 
 /* --- options ---------------------------------------------------------------------------------------------- */
 
+static uint32_t draw_magic(const struct session_env *env)
+{
+	uint8_t b[4];
+
+	env->random(env->ctx, b, sizeof(b));
+	return load_be32(b);
+}
+
 static enum ppp_verdict check_mru(struct ppp_fsm *f, unsigned row, struct slice value, struct wr *nak)
 {
 	uint16_t mru = load_be16(value.p);
@@ -49,13 +57,11 @@ static void nakked_mru(struct ppp_fsm *f, unsigned row, struct slice value)
 static enum ppp_verdict check_magic(struct ppp_fsm *f, unsigned row, struct slice value, struct wr *nak)
 {
 	uint32_t magic = load_be32(value.p);
-	uint8_t other[4];
 
 	(void)row;
 	if (magic != 0 && magic != lcp_of(f)->magic)
 		return PPP_ACK;
-	f->link->env->random(f->link->env->ctx, other, sizeof(other));
-	wr_bytes(nak, other, sizeof(other));
+	wr_u32(nak, draw_magic(f->link->env));
 	return PPP_NAK;
 }
 
@@ -67,10 +73,8 @@ static void write_magic(struct ppp_fsm *f, unsigned row, struct wr *value)
 
 static void nakked_magic(struct ppp_fsm *f, unsigned row, struct slice value)
 {
-	struct lcp *l = lcp_of(f);
-
 	(void)row, (void)value; /* RFC 1661 6.4: a new one of our own, not the proposed */
-	f->link->env->random(f->link->env->ctx, &l->magic, sizeof(l->magic));
+	lcp_of(f)->magic = draw_magic(f->link->env);
 }
 
 static void rejected_magic(struct ppp_fsm *f, unsigned row)
@@ -239,7 +243,7 @@ void lcp_init(struct lcp *l, const struct ppp_fsm_ops *ops, struct ppp_link *lin
 {
 	*l = (struct lcp){ .methods = methods, .allowed = allowed, .mru = mru };
 	ppp_fsm_init(&l->fsm, ops, link);
-	link->env->random(link->env->ctx, &l->magic, sizeof(l->magic));
+	l->magic = draw_magic(link->env);
 	lcp_begin(&l->fsm);
 	l->refused.p = l->refused_bytes;
 }

@@ -327,12 +327,12 @@ static void lcp_up(struct ppp_fsm *f)
 		start_auth(p);
 }
 
-/* Before the login is through, LCP may start over. Afterwards the link ends. */
+/* Before the login is through, LCP may start over. Afterwards, and when the server says goodbye, the link ends. */
 static void lcp_down(struct ppp_fsm *f)
 {
 	struct ppp *p = ppp_of(f);
 
-	if (p->phase != PPP_AUTHENTICATE)
+	if (p->phase != PPP_AUTHENTICATE || p->peer_ended)
 		return;
 	drop_auth(p);
 	p->phase = PPP_ESTABLISH;

@@ -435,9 +435,9 @@ static void on_terminate_request(struct ppp_fsm *f, const struct ppp_control *p)
 	const struct cause c = { .id = p->id };
 
 	f->end = FSM_END_TERMINATED;
-	step(f, FSM_RTR, &c);
 	if (f->ops->terminated)
 		f->ops->terminated(f, rd_rest(&p->data));
+	step(f, FSM_RTR, &c);
 }
 
 static void on_terminate_ack(struct ppp_fsm *f)

@@ -102,7 +102,7 @@ struct ppp_fsm_ops {
 	void (*up)(struct ppp_fsm *f);
 	void (*down)(struct ppp_fsm *f);
 	void (*finished)(struct ppp_fsm *f, enum fsm_end why);
-	/* The peer sent a Terminate-Request. May be NULL. */
+	/* The peer sent a Terminate-Request; if the link was open, down() follows. May be NULL. */
 	void (*terminated)(struct ppp_fsm *f, struct slice reason);
 	/* A packet with a code above 7, or a Code-Reject of one. False: unknown, gets a Code-Reject. NULL: all are. */
 	bool (*other)(struct ppp_fsm *f, const struct ppp_control *p);
