@@ -48,6 +48,8 @@
 #define MTU_DEFAULT 1500u /* hubs pass it, softether-protocol.md 11.1 */
 #define MTU_MIN 576u
 #define NOOP_SKIP 2u      /* the NOOP that a slow server sends before its answer, 2.6 */
+#define ERROR_AUTH 9u     /* 5.4 */
+#define ERROR_TOO_LONG 126u
 
 _Static_assert(RX_UP >= SESSION_RX_MAX + SE_BLOCK_PIECE_MAX, "a piece may not fill the receive queue");
 _Static_assert(RX_UP >= SE_HTTP_FIRST_MAX, "what follows the Welcome may not be cut");
@@ -328,6 +330,16 @@ static int on_login_answer(struct softether *s, const struct se_pack *p, uint64_
 	return 0;
 }
 
+/* Servers know anonymous accounts, but none without a name. */
+static void refused(struct softether *s, uint32_t error)
+{
+	if (error == ERROR_AUTH && !*s->conf->user)
+		fault_set_final(&s->detail, VE_AUTH, "error %" PRIu32 ": no account without a name; an anonymous one has a "
+				"name too, and takes any password: softether://NAME@HOST/HUB", error);
+	else
+		se_error_fault(&s->detail, error);
+}
+
 static int on_answer(struct softether *s, struct slice body, uint64_t now_ms)
 {
 	struct se_pack p;
@@ -344,7 +356,7 @@ static int on_answer(struct softether *s, struct slice body, uint64_t now_ms)
 	}
 	error = se_pack_int(&p, "error");
 	if (error != 0) {
-		se_error_fault(&s->detail, error);
+		refused(s, error);
 		return s->detail.err;
 	}
 	return phases[s->st].on_pack(s, &p, now_ms);
@@ -509,7 +521,7 @@ static void tick_up(struct softether *s, uint64_t now_ms)
 		fault_set(&s->detail, VE_LOST, "server silent for %" PRIu32 " s", s->timeout_ms / 1000);
 		end(s, now_ms);
 	} else if (now_ms >= s->end_ms) {
-		se_error_fault(&s->detail, 126);
+		se_error_fault(&s->detail, ERROR_TOO_LONG);
 		end(s, now_ms);
 	} else if (now_ms >= ch->speak_ms) {
 		if (buf_len(&ch->tx) == 0)

@@ -902,6 +902,25 @@ static void test_wrong_password(void **state)
 	world_fini(&w);
 }
 
+static void test_anonymous_without_account(void **state)
+{
+	struct se_bytes b = { 0 };
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	w.conf.user = "";
+	w.conf.password = NULL;
+	world_start(&w);
+	give_hello(&w);
+	se_peer_pack(&b);
+	se_peer_int(&b, "error", 9);
+	give_answer(&w, &b);
+	assert_closed(&w, VE_AUTH, true, WHO "login answer: error 9: no account without a name; an anonymous one has a "
+		      "name too, and takes any password: softether://NAME@HOST/HUB");
+	world_fini(&w);
+}
+
 /* --- answers that are none -------------------------------------------------------------------------------------- */
 
 /* The same bytes as the first answer and as the second; then the same fault, but for the message's name. */
@@ -1694,6 +1713,7 @@ int main(void)
 		cmocka_unit_test(test_every_error_code),
 		cmocka_unit_test(test_error_classes),
 		cmocka_unit_test(test_wrong_password),
+		cmocka_unit_test(test_anonymous_without_account),
 		cmocka_unit_test(test_answers_that_are_none),
 		cmocka_unit_test(test_no_http),
 		cmocka_unit_test(test_endless_head),
