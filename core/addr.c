@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* addr.c - addresses between text and bytes.
  *
- * The C library's inet_pton() and inet_ntop() know the text forms; the rest is about being strict where a URL, a config
- * file or a SOCKS client could mean two things: IPv6 with a port needs brackets, a name is bytes a name can have. */
+ * The C library's inet_pton() and inet_ntop() know the text forms; the rest is about being strict where a
+ * URL, a config file or a SOCKS client could mean two things: IPv6 with a port needs brackets, a name is
+ * bytes a name can have. */
 #include "core/addr.h"
 
 #include <arpa/inet.h>
@@ -19,7 +20,8 @@ static size_t ip_size(const struct ip *ip)
 
 const char *ip_text(const struct ip *ip, char buf[static IP_TEXT_MAX])
 {
-	if (ip->family == IP_NONE || !inet_ntop(ip->family == IP_V4 ? AF_INET : AF_INET6, ip->b, buf, IP_TEXT_MAX))
+	if (ip->family == IP_NONE ||
+	    !inet_ntop(ip->family == IP_V4 ? AF_INET : AF_INET6, ip->b, buf, IP_TEXT_MAX))
 		snprintf(buf, IP_TEXT_MAX, "-");
 	return buf;
 }
@@ -95,8 +97,8 @@ static int port_parse(const char *text, uint16_t *ret)
 	return 0;
 }
 
-/* Where the host ends and what follows it: *ret_port is "" or ":PORT". Returns 0, or VE_USAGE if the brackets do not
- * close around something, or a host without brackets has more than one colon. */
+/* Where the host ends and what follows it: *ret_port is "" or ":PORT". Returns 0, or VE_USAGE if the brackets
+ * do not close around something, or a host without brackets has more than one colon. */
 static int split(const char *text, const char **ret_host, size_t *ret_n, const char **ret_port)
 {
 	bool bracketed = text[0] == '[';

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* conf.c - from what the user typed, wrote and exported to one struct conf.
  *
- * Every value takes the same way, whoever said it: apply() finds out whether the option may be said again, calls the
- * option's setter, and remembers the place, so that a later complaint can name it. Sources are applied from the lowest
- * to the highest, each overwriting the one before:
+ * Every value takes the same way, whoever said it: apply() finds out whether the option may be said again,
+ * calls the option's setter, and remembers the place, so that a later complaint can name it. Sources are
+ * applied from the lowest to the highest, each overwriting the one before:
  *
- *     options.def's own defaults -> environment -> config file -> command line -> finish(): do they fit together?
+ *     options.def's defaults -> environment -> config file -> command line -> finish(): do they fit together?
  *
- * The command line is walked twice: first only to note what decides about the rest (--help, -c, the command word), and
- * to find unknown options, then to apply it. Strings that outlive the parse are copied into one block, sized in advance
- * for everything there is to copy, so pointers into it stay good.
+ * The command line is walked twice: first only to note what decides about the rest (--help, -c, the command
+ * word), and to find unknown options, then to apply it. Strings that outlive the parse are copied into one
+ * block, sized in advance for everything there is to copy, so pointers into it stay good.
  *
- * Variables of the environment that begin with SOFTSOCKS_ and are no option are left alone: container managers make
- * such names from a service's name. Error lines never show what might be a password: that is why an unknown option, or
- * a line that is none, is named without its value, and URLs are shown through conf_url_show(). */
+ * Variables of the environment that begin with SOFTSOCKS_ and are no option are left alone: container
+ * managers make such names from a service's name. Error lines never show what might be a password: that is
+ * why an unknown option, or a line that is none, is named without its value, and URLs are shown through
+ * conf_url_show(). */
 #include "core/conf.h"
 
 #include <assert.h>
@@ -27,7 +28,7 @@
 #include "core/conf_url.h"
 #include "core/utf8.h"
 
-#define SHOWN_MAX 120 /* of a wrong value: enough to recognize it, and the rest of the line still fits into a fault */
+#define SHOWN_MAX 120 /* of a wrong value: enough to recognize it; the rest still fits into a fault */
 
 enum option_id {
 #define SECTION(title)
@@ -53,7 +54,7 @@ struct option {
 	char letter;
 	const char *arg;
 	unsigned flags;
-	int (*set)(struct parse *p, const char *value); /* 0 or VE_USAGE; p->why may say more than @expected */
+	int (*set)(struct parse *p, const char *value); /* 0, or VE_USAGE and perhaps p->why */
 	const char *initial;
 	const char *expected;
 };
@@ -69,7 +70,7 @@ struct parse {
 	char why[CONF_WHY_MAX]; /* a setter's own reason, "" for: expected what the table says */
 	const char *config;     /* the file of -c */
 	char *text;             /* and what is in it */
-	size_t words, operands; /* in this walk over the command line: what is no option, and that without command word */
+	size_t words, operands; /* of this walk: what is no option, and that without the command word */
 	bool stop;              /* --help or the like: the rest does not matter */
 };
 
@@ -89,7 +90,7 @@ static int because(struct parse *p, const char *fmt, ...)
 	return VE_USAGE;
 }
 
-/* --- places and complaints ---------------------------------------------------------------------------------- */
+/* --- places and complaints ------------------------------------------------------------------------------ */
 
 #define PLACE_MAX 160
 
@@ -123,7 +124,8 @@ static int complain(struct parse *p, enum option_id id, const char *value, const
 
 	if (strlen(conf_url_show(value, shown, sizeof(shown))) > SHOWN_MAX)
 		memcpy(shown + SHOWN_MAX, "...", 4);
-	fault_set(p->f, VE_USAGE, "%s: %s \"%s\": %s", place_text(&p->at, place), label(id, &p->at, name), shown, reason);
+	fault_set(p->f, VE_USAGE, "%s: %s \"%s\": %s", place_text(&p->at, place), label(id, &p->at, name),
+		  shown, reason);
 	return VE_USAGE;
 }
 
@@ -152,7 +154,7 @@ static int misuse(struct parse *p, const char *fmt, ...)
 	return VE_USAGE;
 }
 
-/* --- kinds of values ---------------------------------------------------------------------------------------- */
+/* --- kinds of values ------------------------------------------------------------------------------------ */
 
 /* A copy of @value that lives as long as the struct conf. There is room: see reserve_strings(). */
 static const char *keep(struct parse *p, const char *value)
@@ -192,7 +194,8 @@ static int parse_seconds(const char *value, uint32_t min_ms, uint32_t max_ms, ui
 
 	if (whole == 0 || whole > 6 || decimals > 3 || (dot && decimals == 0))
 		return VE_USAGE;
-	snprintf(digits, sizeof(digits), "%.*s%s%.*s", (int)whole, value, dot ? dot + 1 : "", 3 - (int)decimals, "000");
+	snprintf(digits, sizeof(digits), "%.*s%s%.*s", (int)whole, value, dot ? dot + 1 : "",
+		 3 - (int)decimals, "000");
 	return parse_number(digits, min_ms, max_ms, ret);
 }
 
@@ -222,14 +225,15 @@ static int parse_host4(const char *value, struct ip *ret)
 	return 0;
 }
 
-/* The bits of @ip behind the first @prefix (1..32): 0 for a network's own address, all ones for its broadcast. */
+/* The bits of @ip behind the first @prefix (1..32): 0 for a network's own address, all ones for its
+ * broadcast. */
 static uint32_t host_bits(const struct ip *ip, unsigned prefix, uint32_t *ret_mask)
 {
 	*ret_mask = prefix == 32 ? 0 : UINT32_MAX >> prefix;
 	return load_be32(ip->b) & *ret_mask;
 }
 
-/* Is @ip a host of its network, not the network's own or broadcast address? Prefixes 31 and 32 have neither. */
+/* Is @ip a host, not its network's own or broadcast address? Prefixes 31 and 32 have neither. */
 static bool is_host_of(const struct ip *ip, unsigned prefix)
 {
 	uint32_t mask, bits = host_bits(ip, prefix, &mask);
@@ -244,7 +248,7 @@ static bool is_loopback(const struct ip *ip)
 	return ip->family == IP_V4 ? ip->b[0] == 127 : memcmp(ip->b, one, sizeof(one)) == 0;
 }
 
-/* --- setters, in the order of options.def --------------------------------------------------------------------- */
+/* --- setters, in the order of options.def --------------------------------------------------------------- */
 
 /* The first value from this source replaces what lower ones said. */
 static bool is_first_here(const struct parse *p, enum option_id id)
@@ -301,8 +305,8 @@ static int set_allow_remote(struct parse *p, const char *value)
 	return parse_switch(value, &p->c.allow_remote);
 }
 
-/* --user and the URL's user are one setting said in two ways: the higher source decides, the same source must agree
- * with itself. */
+/* --user and the URL's user are one setting said in two ways: the higher source decides, the same source must
+ * agree with itself. */
 static int set_user_name(struct parse *p, const char *name, bool from_url)
 {
 	if (p->user_at.rank == p->at.rank && p->user_from_url != from_url && strcmp(p->c.user, name) != 0)
@@ -395,7 +399,10 @@ static int set_tls_min(struct parse *p, const char *value)
 		const char *word;
 		enum tls_version version;
 	} versions[] = {
-		{ "1.0", TLS_MIN_1_0 }, { "1.1", TLS_MIN_1_1 }, { "1.2", TLS_MIN_1_2 }, { "1.3", TLS_MIN_1_3 },
+		{ "1.0", TLS_MIN_1_0 },
+		{ "1.1", TLS_MIN_1_1 },
+		{ "1.2", TLS_MIN_1_2 },
+		{ "1.3", TLS_MIN_1_3 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
@@ -427,7 +434,8 @@ static int set_ip4(struct parse *p, const char *value)
 	if (parse_host4(text, &ip) != 0)
 		return VE_USAGE;
 	if (!is_host_of(&ip, prefix))
-		return because(p, "this is the address of the network itself, or its broadcast address: expected that of a host");
+		return because(p, "this is the address of the network itself, or its broadcast address: "
+				  "expected that of a host");
 	p->c.ip4 = ip;
 	p->c.ip4_prefix = (uint8_t)prefix;
 	return 0;
@@ -474,8 +482,8 @@ static int set_hold(struct parse *p, const char *value)
 	return parse_seconds(value, 0, 3600000, &p->c.hold_ms);
 }
 
-/* It is closed once written to, and its number is given to the next socket: that must not be standard error, where log
- * lines go, and standard input is nothing to write to. */
+/* It is closed once written to, and its number is given to the next socket: that must not be standard error,
+ * where log lines go, and standard input is nothing to write to. */
 static int set_ready_fd(struct parse *p, const char *value)
 {
 	uint32_t n;
@@ -539,7 +547,7 @@ static const struct option table[OPTION_COUNT] = {
 #undef SECTION
 };
 
-/* --- one value ---------------------------------------------------------------------------------------------- */
+/* --- one value ------------------------------------------------------------------------------------------ */
 
 static int apply(struct parse *p, enum option_id id, const char *value)
 {
@@ -553,7 +561,8 @@ static int apply(struct parse *p, enum option_id id, const char *value)
 	}
 	p->why[0] = '\0';
 	if (value[0] == '\0' || o->set(p, value) != 0) {
-		snprintf(reason, sizeof(reason), "%s%s", p->why[0] ? p->why : "expected ", p->why[0] ? "" : o->expected);
+		snprintf(reason, sizeof(reason), "%s%s", p->why[0] ? p->why : "expected ",
+			 p->why[0] ? "" : o->expected);
 		return complain(p, id, value, reason);
 	}
 	p->set_at[id] = p->at;
@@ -572,7 +581,7 @@ static int apply_defaults(struct parse *p)
 	return r;
 }
 
-/* --- the environment ---------------------------------------------------------------------------------------- */
+/* --- the environment ------------------------------------------------------------------------------------ */
 
 static const char *find_env(char *const env[], const char *name)
 {
@@ -622,7 +631,7 @@ static int apply_env(struct parse *p, char *const env[])
 	return r;
 }
 
-/* --- the config file ---------------------------------------------------------------------------------------- */
+/* --- the config file ------------------------------------------------------------------------------------ */
 
 static bool is_blank(char c)
 {
@@ -676,8 +685,9 @@ static void cut_comment(char *value)
 
 static int no_password_here(struct parse *p)
 {
-	return misuse(p, "a password is not given as an option%s: use password-file, password-fd, the variable "
-			 "SOFTSOCKS_PASSWORD or the prompt",
+	return misuse(p,
+		      "a password is not given as an option%s: use password-file, password-fd, the variable "
+		      "SOFTSOCKS_PASSWORD or the prompt",
 		      p->at.rank == FROM_ARGV ? ", where every user of this machine could read it" : "");
 }
 
@@ -691,7 +701,8 @@ static int find_name(struct parse *p, const char *name, enum option_id *ret)
 	}
 	if (strcmp(name, "password") == 0 || strcmp(name, "pass") == 0)
 		return no_password_here(p);
-	return misuse(p, "unknown option %s%.40s; softsocks --help lists all", p->at.rank == FROM_ARGV ? "--" : "", name);
+	return misuse(p, "unknown option %s%.40s; softsocks --help lists all",
+		      p->at.rank == FROM_ARGV ? "--" : "", name);
 }
 
 static int apply_line(struct parse *p, char *line)
@@ -728,8 +739,8 @@ static int apply_file(struct parse *p)
 	int r = 0;
 
 	p->at = (struct place){ .rank = FROM_FILE, .file = p->config, .line = 0 };
-	if (line && strncmp(line, "\xef\xbb\xbf", 3) == 0) /* the mark that some Windows editors put in front */
-		line += 3;
+	if (line && strncmp(line, "\xef\xbb\xbf", 3) == 0)
+		line += 3; /* the mark that some Windows editors put in front */
 	while (line && r == 0) {
 		char *end = strchr(line, '\n');
 
@@ -742,7 +753,7 @@ static int apply_file(struct parse *p)
 	return r;
 }
 
-/* --- the command line --------------------------------------------------------------------------------------- */
+/* --- the command line ----------------------------------------------------------------------------------- */
 
 struct args {
 	int argc, i;
@@ -797,14 +808,15 @@ static int short_options(struct parse *p, struct args *a, const char *letters)
 {
 	int r = 0;
 
-	for (; *letters && r == 0; letters++) {
+	for (; *letters && r == 0 && !p->stop; letters++) {
 		int id = 0;
 
 		while (id < OPTION_COUNT && table[id].letter != *letters)
 			id++;
 		if (id == OPTION_COUNT)
-			return *letters == 'p' ? no_password_here(p) :
-						 misuse(p, "unknown option -%c; softsocks --help lists all", *letters);
+			return *letters == 'p' ? no_password_here(p)
+					       : misuse(p, "unknown option -%c; softsocks --help lists all",
+							*letters);
 		if (!(table[id].flags & OPT_SWITCH))
 			return take_value(p, a, (enum option_id)id, letters[1] ? letters + 1 : NULL);
 		r = take_value(p, a, (enum option_id)id, NULL);
@@ -845,7 +857,9 @@ static int note_text(struct parse *p, enum conf_text_kind kind)
 
 static int note_completion(struct parse *p, const char *shell)
 {
-	static const char *const shells[] = { [TEXT_BASH] = "bash", [TEXT_ZSH] = "zsh", [TEXT_FISH] = "fish" };
+	static const char *const shells[] = {
+		[TEXT_BASH] = "bash", [TEXT_ZSH] = "zsh", [TEXT_FISH] = "fish"
+	};
 
 	for (int i = TEXT_BASH; i <= TEXT_FISH; i++) {
 		if (strcmp(shell, shells[i]) == 0)
@@ -870,7 +884,9 @@ static int note(struct parse *p, enum option_id id, const char *value)
 		return 0;
 	case O_CONFIG:
 		if (p->config || *value == '\0')
-			return complain(p, id, value, p->config ? "there can be only one config file" : "expected the name of a file");
+			return complain(p, id, value,
+					p->config ? "there can be only one config file"
+						  : "expected the name of a file");
 		p->config = value;
 		return 0;
 	default:
@@ -878,7 +894,7 @@ static int note(struct parse *p, enum option_id id, const char *value)
 	}
 }
 
-/* --- do they fit together? ------------------------------------------------------------------------------------ */
+/* --- do they fit together? ------------------------------------------------------------------------------ */
 
 static int check_listeners(struct parse *p)
 {
@@ -891,8 +907,9 @@ static int check_listeners(struct parse *p)
 			continue;
 		p->at = p->listen_at[i];
 		return complain(p, O_LISTEN, dest_text(&c->listen[i], text),
-				"other machines could reach it, and the proxy asks nobody for a password: use 127.0.0.1 or [::1], "
-				"or add --allow-remote if everybody there may enter the private network");
+				"other machines could reach it, and the proxy asks nobody for a password: "
+				"use 127.0.0.1 or [::1], or add --allow-remote if everybody there may enter "
+				"the private network");
 	}
 	return 0;
 }
@@ -902,11 +919,14 @@ static int check_url(struct parse *p)
 	if (p->c.protocol)
 		return 0;
 	if (p->config)
-		fault_set(p->f, VE_USAGE, "no server: add a URL, softether://[USER@]HOST[:PORT]/HUB, to the command line, or the "
-					  "line \"url = ...\" to %.200s", p->config);
+		fault_set(p->f, VE_USAGE,
+			  "no server: add a URL, softether://[USER@]HOST[:PORT]/HUB, to the command line, or "
+			  "the line \"url = ...\" to %.200s",
+			  p->config);
 	else
-		fault_set(p->f, VE_USAGE, "no server: expected a URL, softether://[USER@]HOST[:PORT]/HUB; softsocks --help "
-					  "tells more");
+		fault_set(p->f, VE_USAGE,
+			  "no server: expected a URL, softether://[USER@]HOST[:PORT]/HUB; softsocks --help "
+			  "tells more");
 	return VE_USAGE;
 }
 
@@ -915,17 +935,16 @@ static int check_login(struct parse *p)
 	struct conf *c = &p->c;
 
 	c->anonymous = c->user[0] == '\0';
-	if (c->anonymous && c->password_file)
-		return contradiction(p, O_PASSWORD_FILE, "without a user the login is anonymous and has no password: name the "
-							 "user in the URL or with --user");
-	if (c->anonymous && c->password_fd >= 0)
-		return contradiction(p, O_PASSWORD_FD, "without a user the login is anonymous and has no password: name the "
-						       "user in the URL or with --user");
+	if (c->anonymous && (c->password_file || c->password_fd >= 0))
+		return contradiction(p, c->password_file ? O_PASSWORD_FILE : O_PASSWORD_FD,
+				     "without a user the login is anonymous and has no password: name the "
+				     "user in the URL or with --user");
 	if (c->password_fd >= 0 && c->password_fd == c->ready_fd)
 		return contradiction(p, O_READY_FD, "--password-fd is the same descriptor");
 	if (c->trust.insecure && c->trust.npins > 0)
-		return contradiction(p, O_INSECURE, "it would take any certificate, but --pin asks for a certain one: drop "
-						    "--insecure, a pin needs no CA");
+		return contradiction(p, O_INSECURE,
+				     "it would take any certificate, but --pin asks for a certain one: drop "
+				     "--insecure, a pin needs no CA");
 	return 0;
 }
 
@@ -937,10 +956,12 @@ static int check_addresses(struct parse *p)
 	if (c->gateway.family == IP_NONE)
 		return 0;
 	if (c->ip4.family == IP_NONE)
-		return contradiction(p, O_GATEWAY, "it needs --ip4: an address that is negotiated comes with its gateway");
+		return contradiction(p, O_GATEWAY,
+				     "it needs --ip4: an address that is negotiated comes with its gateway");
 	(void)host_bits(&c->ip4, c->ip4_prefix, &mask);
-	if ((load_be32(c->gateway.b) | mask) != (load_be32(c->ip4.b) | mask) || !is_host_of(&c->gateway, c->ip4_prefix))
-		return contradiction(p, O_GATEWAY, "it is no host of the network that --ip4 names, so it could not be reached");
+	if ((load_be32(c->gateway.b) | mask) != (load_be32(c->ip4.b) | mask) ||
+	    !is_host_of(&c->gateway, c->ip4_prefix))
+		return contradiction(p, O_GATEWAY, "it is no host of the network that --ip4 names");
 	if (ip_equal(&c->gateway, &c->ip4))
 		return contradiction(p, O_GATEWAY, "it is our own address, --ip4");
 	return 0;
@@ -957,9 +978,10 @@ static int finish(struct parse *p)
 	return r != 0 ? r : check_addresses(p);
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------------------ */
 
-/* Room for every string there is, so keep() cannot run out: a value is copied once at most each time it is said. */
+/* Room for every string there is, so keep() cannot run out: a value is copied once at most each time it is
+ * said. */
 static int reserve_strings(struct parse *p, int argc, char *const argv[], char *const env[])
 {
 	size_t cap = 1;

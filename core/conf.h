@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* conf.h - everything a user can say, from one option table.
  *
- * options.def holds one row for each option; the command line, the config file, the environment, --help, the man page and
- * the completions are made from it. Parsing is pure: it reads no file by itself (it is given a function that does), opens
- * nothing, and prints nothing; a mistake is one line in a fault that names the place (command line, FILE:LINE or
- * environment), the option, the value and what was expected.
- * Precedence: command line over config file over environment over default. An option that can be repeated is replaced
- * as a whole by the higher source, not added to. */
+ * options.def holds one row for each option; the command line, the config file, the environment, --help, the
+ * man page and the completions are made from it. Parsing is pure: it reads no file by itself (it is given a
+ * function that does), opens nothing, and prints nothing; a mistake is one line in a fault that names the
+ * place (command line, FILE:LINE or environment), the option, the value and what was expected. Precedence:
+ * command line over config file over environment over default. An option that can be repeated is replaced as
+ * a whole by the higher source, not added to. */
 #ifndef CORE_CONF_H
 #define CORE_CONF_H
 
@@ -72,16 +72,17 @@ struct conf {
 	size_t strings_len, strings_cap;
 };
 
-/* Parse @argv (argv[0] is skipped) and @env ("NAME=value", NULL-terminated; may be NULL). A -c FILE on the command line
- * is read by @read_file, which gives malloc'd text (NUL-terminated, freed by the caller of it) or a negative VE_* with
- * its reason in the fault. With --help and the like nothing but the command line is looked at.
- * Returns 0 and fills *ret (conf_fini when done), or with @f: VE_USAGE, VE_NOMEM, or what @read_file returned. */
+/* Parse @argv (argv[0] is skipped) and @env ("NAME=value", NULL-terminated; may be NULL). A -c FILE on the
+ * command line is read by @read_file, which gives malloc'd text (NUL-terminated, freed by the caller of it)
+ * or a negative VE_* with its reason in the fault. With --help and the like nothing but the command line is
+ * looked at. Returns 0 and fills *ret (conf_fini when done), or with @f: VE_USAGE, VE_NOMEM, or what
+ * @read_file returned. */
 int conf_parse(struct conf *ret, int argc, char *const argv[], char *const env[],
 	       int (*read_file)(const char *path, char **ret_text, struct fault *f), struct fault *f);
 void conf_fini(struct conf *c);
 
-/* A @read_file for conf_parse(): the whole of a regular file or pipe of at most CONF_FILE_MAX bytes, without NUL bytes.
- * Returns 0, VE_NOMEM, or VE_USAGE with @f naming the file and the system's reason. */
+/* A @read_file for conf_parse(): the whole of a regular file or pipe of at most CONF_FILE_MAX bytes, without
+ * NUL bytes. Returns 0, VE_NOMEM, or VE_USAGE with @f naming the file and the system's reason. */
 int conf_read_file(const char *path, char **ret_text, struct fault *f);
 
 /* The text that a command line with CMD_HELP asks for, made from the table, malloc'd. NULL without memory. */
@@ -89,9 +90,9 @@ char *conf_text(enum conf_text_kind kind);
 /* The same for --help alone. */
 char *conf_help(void);
 
-/* A URL into host, port, hub and protocol, and into user if it names one (else that stays). "%XX" in user and hub is
- * decoded; both are UTF-8 without control characters. A password in the URL is refused with the reason (other users
- * see argv) and is not repeated in the fault. Returns 0, or VE_USAGE with @f and @c untouched. */
+/* A URL into host, port, hub and protocol, and into user if it names one (else that stays). "%XX" in user and
+ * hub is decoded; both are UTF-8 without control characters. A password in the URL is refused with the reason
+ * (other users see argv) and is not repeated in the fault. Returns 0, or VE_USAGE with @f and @c untouched. */
 int conf_parse_url(struct conf *c, const char *url, struct fault *f);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* conf_file.c - the one part of conf.h that touches the file system, kept apart so that the rest stays pure. */
+/* conf_file.c - the part of conf.h that touches the file system, kept apart so that the rest stays pure. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "core/bytes.h"
 #include "core/conf.h"
 
-/* Up to CONF_FILE_MAX bytes and one more, which tells that there are too many. Returns the count or -1 with errno. */
+/* Up to CONF_FILE_MAX bytes, and one more if there are too many. Returns the count or -1 with errno. */
 static ssize_t read_all(int fd, char *to)
 {
 	size_t n = 0;

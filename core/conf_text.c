@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* conf_text.c - the option table as text: --help, the manual page, and completion scripts.
  *
- * All are written into one growing block through struct out, whose only fault is lack of memory: it is remembered, what
- * follows is dropped, and finish() tells. */
+ * All are written into one growing block through struct out, whose only fault is lack of memory: it is
+ * remembered, what follows is dropped, and finish() tells. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +25,9 @@ static const struct row {
 	const char *initial, *help;
 } rows[] = {
 #define SECTION(text) { .title = text },
-#define OPTION(id, option, short_form, argument, bits, set, default_value, expected, text)                            \
-	{ .name = option, .env = ENV_PREFIX #id, .letter = short_form, .arg = argument, .flags = bits, .initial = default_value, \
-	  .help = text },
+#define OPTION(id, option, short_form, argument, bits, set, default_value, expected, text)          \
+	{ .name = option, .env = ENV_PREFIX #id, .letter = short_form, .arg = argument, .flags = bits, \
+	  .initial = default_value, .help = text },
 #include "core/options.def"
 #undef OPTION
 #undef SECTION
@@ -104,11 +104,12 @@ static bool is_shown(const struct row *r)
 /* "softether://[USER@]HOST[:PORT]/HUB", one for each protocol. */
 static const char *url_form(const struct session_ops *protocol, char buf[static 64])
 {
-	snprintf(buf, 64, "%s://[USER@]HOST[:PORT]%s", protocol->scheme, protocol->link == LINK_ETHERNET ? "/HUB" : "");
+	snprintf(buf, 64, "%s://[USER@]HOST[:PORT]%s", protocol->scheme,
+		 protocol->link == LINK_ETHERNET ? "/HUB" : "");
 	return buf;
 }
 
-/* --- help --------------------------------------------------------------------------------------------------- */
+/* --- help ----------------------------------------------------------------------------------------------- */
 
 /* @text in lines that begin at @column and end before WIDTH; the first one is already at @at. */
 static void put_wrapped(struct out *o, const char *text, int at, int column)
@@ -142,15 +143,16 @@ static void help_row(struct out *o, const struct row *r)
 
 	if (r->flags & OPT_NO_ARGV)
 		return;
-	n = snprintf(left, sizeof(left), "  %c%c%s--%s%s%s", r->letter ? '-' : ' ', r->letter ? r->letter : ' ',
-		     r->letter ? ", " : "  ", r->name, r->arg ? " " : "", r->arg ? r->arg : "");
+	n = snprintf(left, sizeof(left), "  %c%c%s--%s%s%s", r->letter ? '-' : ' ',
+		     r->letter ? r->letter : ' ', r->letter ? ", " : "  ", r->name, r->arg ? " " : "",
+		     r->arg ? r->arg : "");
 	put(o, "%s", left);
 	if (n > COLUMN - 2) {
 		put(o, "\n");
 		n = 0;
 	}
-	snprintf(text, sizeof(text), "%s%s%s%s", r->help, r->initial ? " Default: " : "", r->initial ? r->initial : "",
-		 r->initial ? "." : "");
+	snprintf(text, sizeof(text), "%s%s%s%s", r->help, r->initial ? " Default: " : "",
+		 r->initial ? r->initial : "", r->initial ? "." : "");
 	put_wrapped(o, text, n, COLUMN);
 }
 
@@ -163,8 +165,9 @@ static void help_usage(struct out *o)
 		put(o, "%s softsocks [OPTIONS] %s\n", i == 0 ? "Usage:" : "      ", url_form(t[i], form));
 	put(o, "       softsocks -c FILE [OPTIONS]\n"
 	       "       softsocks check -c FILE\n\n");
-	put_wrapped(o, "Logs in to a VPN server and offers its private network as a SOCKS5 proxy on this machine, without root "
-		       "and without a network interface. With check, only looks whether the options are right.", 0, 0);
+	put_wrapped(o, "Logs in to a VPN server and offers its private network as a SOCKS5 proxy on this machine, "
+		       "without root and without a network interface. With check, only looks whether the "
+		       "options are right.", 0, 0);
 }
 
 static char *help(void)
@@ -179,16 +182,16 @@ static char *help(void)
 			help_row(&o, &rows[i]);
 	}
 	put(&o, "\n");
-	put_wrapped(&o, "Each option can also stand in the config file, as a line \"name = value\", or in the environment, as "
-			ENV_PREFIX "NAME in capitals with _ for -; so can the URL, as url. The command line outweighs the file, the "
-			"file the environment.", 0, 0);
+	put_wrapped(&o, "Each option can also stand in the config file, as a line \"name = value\", or in the "
+			"environment, as " ENV_PREFIX "NAME in capitals with _ for -; so can the URL, as url. "
+			"The command line outweighs the file, the file the environment.", 0, 0);
 	put(&o, "\nExit status\n");
 	for (size_t i = 0; i < ARRAY_LEN(exit_statuses); i++)
 		put(&o, "  %d  %s\n", exit_statuses[i].status, exit_statuses[i].text);
 	return finish(&o);
 }
 
-/* --- man ---------------------------------------------------------------------------------------------------- */
+/* --- man ------------------------------------------------------------------------------------------------ */
 
 /* Text for troff: a '-' that is typed as such, and nothing that it takes for a request or an escape. */
 static void put_roff(struct out *o, const char *text)
@@ -252,14 +255,16 @@ static void man_front(struct out *o)
 	}
 	put(o, "\\fBsoftsocks \\-c\\fR \\fIFILE\\fR [\\fIOPTIONS\\fR]\n"
 	       "\\fBsoftsocks check \\-c\\fR \\fIFILE\\fR\n.fi\n.SH DESCRIPTION\n");
-	put(o, "Logs in to a VPN server, keeps the private network inside of the process, and offers it as a SOCKS5 proxy on\n"
-	       "this machine. It needs no root, no network interface and no change to this machine's routes or name servers.\n"
+	put(o, "Logs in to a VPN server, keeps the private network inside of the process, and offers it as\n"
+	       "a SOCKS5 proxy on this machine. It needs no root, no network interface and no change to\n"
+	       "this machine's routes or name servers.\n"
 	       ".PP\n"
-	       "Names are resolved inside the private network if the program that uses the proxy sends them as names.\n"
-	       "Requests that come before the tunnel is up wait for it.\n"
+	       "Names are resolved inside the private network if the program that uses the proxy sends them\n"
+	       "as names. Requests that come before the tunnel is up wait for it.\n"
 	       ".PP\n"
-	       "In the URL, characters of USER and HUB that have a meaning there are written as %%XX, with their hexadecimal\n"
-	       "code: @ as %%40, / as %%2F, : as %%3A. Without USER the login is anonymous. A password in the URL is refused.\n"
+	       "In the URL, characters of USER and HUB that have a meaning there are written as %%XX, with\n"
+	       "their hexadecimal code: @ as %%40, / as %%2F, : as %%3A. Without USER the login is\n"
+	       "anonymous. A password in the URL is refused.\n"
 	       ".PP\n"
 	       "With \\fBcheck\\fR, only looks whether the options and the config file are right.\n");
 }
@@ -267,21 +272,23 @@ static void man_front(struct out *o)
 static void man_sources(struct out *o)
 {
 	put(o, ".SH CONFIG FILE\n"
-	       "One option a line, as \\fIname\\fR = \\fIvalue\\fR, where the name is that of the long option without the dashes.\n"
-	       "An option that takes no value on the command line takes yes or no. Options that can be repeated take several\n"
-	       "lines. A line that begins with # is a comment, and so is what follows a blank and a #. A value in \"quotation\n"
-	       "marks\" is taken as it is, but for \\e\" and \\e\\e. The server is named by \\fBurl\\fR.\n"
+	       "One option a line, as \\fIname\\fR = \\fIvalue\\fR, where the name is that of the long\n"
+	       "option without the dashes. An option that takes no value on the command line takes yes or\n"
+	       "no. Options that can be repeated take several lines. A line that begins with # is a\n"
+	       "comment, and so is what follows a blank and a #. A value in \"quotation marks\" is taken as\n"
+	       "it is, but for \\e\" and \\e\\e. The server is named by \\fBurl\\fR.\n"
 	       ".PP\n.nf\n"
 	       "url = softether://alice@vpn.example.com/OFFICE\n"
 	       "password\\-file = /etc/softsocks/password\n"
 	       "listen = 1080   # on 127.0.0.1\n.fi\n");
 	put(o, ".SH ENVIRONMENT\n"
-	       "Each option can be given as a variable: \\fB" ENV_PREFIX "\\fR and its name in capitals, with _ for \\-, for\n"
-	       "example \\fB" ENV_PREFIX "LISTEN\\fR. Lists are separated by commas or blanks; an empty variable counts as not set.\n"
-	       "The command line outweighs the config file, the config file the environment.\n"
+	       "Each option can be given as a variable: \\fB" ENV_PREFIX "\\fR and its name in capitals, with _\n"
+	       "for \\-, for example \\fB" ENV_PREFIX "LISTEN\\fR. Lists are separated by commas or blanks; an empty\n"
+	       "variable counts as not set. The command line outweighs the config file, the config file the\n"
+	       "environment.\n"
 	       ".TP\n.B " ENV_PREFIX "PASSWORD\n"
-	       "The password, where neither \\fB\\-\\-password\\-file\\fR nor \\fB\\-\\-password\\-fd\\fR is given. It is removed from\n"
-	       "the environment before anything else is started.\n");
+	       "The password, where neither \\fB\\-\\-password\\-file\\fR nor \\fB\\-\\-password\\-fd\\fR\n"
+	       "is given. It is removed from the environment before anything else is started.\n");
 }
 
 static char *man(void)
@@ -308,7 +315,7 @@ static char *man(void)
 	return finish(&o);
 }
 
-/* --- completions -------------------------------------------------------------------------------------------- */
+/* --- completions ---------------------------------------------------------------------------------------- */
 
 static bool is_completed(const struct row *r)
 {
@@ -349,10 +356,13 @@ static char *bash(void)
 {
 	struct out o = { 0 };
 
-	put(&o, "# bash completion for softsocks\n_softsocks()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+	put(&o, "# bash completion for softsocks\n"
+		"_softsocks()\n{\n"
+		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
 		"\tCOMPREPLY=()\n\tcase $prev in\n\t");
 	bash_patterns(&o, true);
-	put(&o, ")\n\t\tcompopt -o filenames 2> /dev/null\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n\t\treturn ;;\n\t");
+	put(&o, ")\n\t\tcompopt -o filenames 2> /dev/null\n"
+		"\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n\t\treturn ;;\n\t");
 	bash_patterns(&o, false);
 	put(&o, ")\n\t\treturn ;;\n\tesac\n\tmapfile -t COMPREPLY < <(compgen -W 'check");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

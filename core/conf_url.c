@@ -4,8 +4,8 @@
  *     softether :// alice%40home @ [2001:db8::1] : 5555 / OFFICE
  *     scheme        user           host            port   hub
  *
- * The part up to the first of "/?#" behind "://" is the authority (RFC 3986 section 3.2); its last '@' ends the user.
- * Where somebody may have typed a password by mistake, nothing of it goes into an error text. */
+ * The part up to the first of "/?#" behind "://" is the authority (RFC 3986 section 3.2); its last '@' ends
+ * the user. Where somebody may have typed a password by mistake, nothing of it goes into an error text. */
 #include "core/conf_url.h"
 
 #include <ctype.h>
@@ -72,7 +72,8 @@ static int hex_digit(char c)
 }
 
 /* @n bytes with %XX (RFC 3986 section 2.1) into the name @ret; @what is what to call it when it is wrong. */
-static int decode(const char *p, size_t n, const char *what, char ret[static USER_MAX + 1], char why[static CONF_WHY_MAX])
+static int decode(const char *p, size_t n, const char *what, char ret[static USER_MAX + 1],
+		  char why[static CONF_WHY_MAX])
 {
 	size_t len = 0, i = 0;
 
@@ -84,7 +85,8 @@ static int decode(const char *p, size_t n, const char *what, char ret[static USE
 			int low = high >= 0 ? hex_digit(p[i + 1]) : -1;
 
 			if (low < 0)
-				return because(why, "in the %s, %% is not followed by two hex digits (write %% as %%25)", what);
+				return because(why, "in the %s, %% is not followed by two hex digits "
+						    "(write %% as %%25)", what);
 			c = (char)(high << 4 | low);
 			i += 2;
 		}
@@ -100,7 +102,8 @@ static int decode(const char *p, size_t n, const char *what, char ret[static USE
 	return 0;
 }
 
-static int parse_scheme(const char *url, struct conf_url *u, const char **ret_rest, char why[static CONF_WHY_MAX])
+static int parse_scheme(const char *url, struct conf_url *u, const char **ret_rest,
+			char why[static CONF_WHY_MAX])
 {
 	const char *sep = strstr(url, "://");
 	char scheme[SCHEME_MAX + 1];
@@ -116,7 +119,8 @@ static int parse_scheme(const char *url, struct conf_url *u, const char **ret_re
 		char known[128] = "";
 
 		for (size_t i = 0; t[i]; i++)
-			snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s://", i > 0 ? " or " : "", t[i]->scheme);
+			snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s://",
+				 i > 0 ? " or " : "", t[i]->scheme);
 		return because(why, "expected a URL that begins with %s", known);
 	}
 	*ret_rest = sep + 3;
@@ -126,8 +130,9 @@ static int parse_scheme(const char *url, struct conf_url *u, const char **ret_re
 static int parse_user(const char *p, size_t n, struct conf_url *u, char why[static CONF_WHY_MAX])
 {
 	if (memchr(p, ':', n))
-		return because(why, "a password in a URL can be read by every user of this machine: leave it out (a colon in a "
-			       "user name is %%3A), and use --password-file, --password-fd or SOFTSOCKS_PASSWORD");
+		return because(why, "a password in a URL can be read by every user of this machine: leave it "
+				    "out (a colon in a user name is %%3A), and use --password-file, "
+				    "--password-fd or SOFTSOCKS_PASSWORD");
 	u->has_user = true;
 	return decode(p, n, "user name", u->user, why);
 }
@@ -146,8 +151,8 @@ static int parse_host(const char *p, size_t n, struct conf_url *u, char why[stat
 	if (n >= sizeof(text) || dest_parse(text, u->protocol->default_port, &d) != 0)
 		return because(why, "expected HOST, HOST:PORT or [IPV6]:PORT with a port from 1 to 65535");
 	if (d.ip.family == IP_NONE && !conf_is_host_name(d.name))
-		return because(why, "the host is no host name: it may have letters, digits, '-', '_' and '.' (other "
-			       "alphabets as xn--...)");
+		return because(why, "the host is no host name: it may have letters, digits, '-', '_' and '.' "
+				    "(other alphabets as xn--...)");
 	if (d.ip.family == IP_NONE)
 		memcpy(u->host, d.name, sizeof(u->host));
 	else
@@ -167,16 +172,20 @@ static int parse_path(const char *path, struct conf_url *u, char why[static CONF
 	size_t n = strcspn(path, "?#");
 
 	if (path[n] != '\0')
-		return because(why, "'%c' has no meaning here (in a hub name write it as %%%02X)", path[n], path[n]);
+		return because(why, "'%c' has no meaning here (in a hub name write it as %%%02X)", path[n],
+			       path[n]);
 	if (!has_hub(u->protocol)) {
 		if (n > 1)
-			return because(why, "nothing may follow the host: %s has no virtual hubs", u->protocol->scheme);
+			return because(why, "nothing may follow the host: %s has no virtual hubs",
+				       u->protocol->scheme);
 		return 0;
 	}
 	if (n < 2)
-		return because(why, "the name of the virtual hub is missing: %s://HOST/HUB", u->protocol->scheme);
+		return because(why, "the name of the virtual hub is missing: %s://HOST/HUB",
+			       u->protocol->scheme);
 	if (strchr(path + 1, '/'))
-		return because(why, "only the name of the virtual hub may follow the host (in a hub name write '/' as %%2F)");
+		return because(why, "only the name of the virtual hub may follow the host (in a hub name "
+				    "write '/' as %%2F)");
 	return decode(path + 1, n - 1, "hub name", u->hub, why);
 }
 

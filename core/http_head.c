@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_head.c - llhttp decides about characters, we decide about meaning.
  *
- * llhttp runs over the input once, from its start, and hands out spans: the start line's parts, then name and value of
- * each field. They are only recorded. When the empty line comes, llhttp is paused, which tells how long the head is, and
- * it is thrown away: it never sees a body, so nothing it believes about bodies matters. Then our own checks follow for
- * everything that decides how long the body is (RFC 9112 section 6), because that is where two parsers that disagree
- * about one message become a hole. Whatever is ambiguous is refused, in responses as in requests:
+ * llhttp runs over the input once, from its start, and hands out spans: the start line's parts, then name and
+ * value of each field. They are only recorded. When the empty line comes, llhttp is paused, which tells how
+ * long the head is, and it is thrown away: it never sees a body, so nothing it believes about bodies matters.
+ * Then our own checks follow for everything that decides how long the body is (RFC 9112 section 6), because
+ * that is where two parsers that disagree about one message become a hole. Whatever is ambiguous is refused,
+ * in responses as in requests:
  *
- *     Content-Length twice, in a list, with a sign, empty, or above 2^64-1      Host twice in a request
- *     Content-Length together with Transfer-Encoding                            blank lines before a response
- *     Transfer-Encoding in HTTP/1.0, empty, or with chunked anywhere but last   a request whose last coding is another
- *     transfer codings with parameters (no registered one has any)
- *     bare CR or LF, folded lines, blanks before the colon, control characters, more than one blank between the parts
- *     of a request line
- */
+ *     Content-Length twice, in a list, with a sign, empty, or above 2^64-1, or beside Transfer-Encoding
+ *     Transfer-Encoding in HTTP/1.0, empty, with parameters (no registered coding has any), with chunked
+ *         anywhere but last, or, in a request, with anything but chunked last
+ *     Host twice in a request; blank lines before a response
+ *     bare CR or LF, folded lines, blanks before the colon, control characters
+ *     more than one blank between the parts of a request line */
 #include "core/http_head.h"
 
 #include <string.h>
@@ -131,14 +131,15 @@ static int check_version(struct scan *s, const uint8_t *start)
 {
 	const uint8_t *v = s->version.p;
 
-	if (s->version.n != 3 || v - start < 5 || memcmp(v - 5, "HTTP/1.", 7) != 0 || (v[2] != '0' && v[2] != '1'))
+	if (s->version.n != 3 || v - start < 5 || memcmp(v - 5, "HTTP/1.", 7) != 0 ||
+	    (v[2] != '0' && v[2] != '1'))
 		return fail(s, VE_PROTO, "not HTTP/1.0 or HTTP/1.1");
 	s->head.minor = v[2] - '0';
 	return 0;
 }
 
-/* RFC 9112 sections 2.2 and 4: CR and LF only as a pair, no other control character but a tab. llhttp lets most of them
- * stand in the reason phrase. */
+/* RFC 9112 sections 2.2 and 4: CR and LF only as a pair, no other control character but a tab. llhttp lets
+ * most of them stand in the reason phrase. */
 static int check_bytes(struct scan *s, const uint8_t *start, const uint8_t *end)
 {
 	for (const uint8_t *p = start; p < end; p++) {
@@ -194,13 +195,14 @@ static bool is_token(struct slice v)
 	return v.n > 0;
 }
 
-/* One Transfer-Encoding field: a list of codings, continuing those of earlier fields (RFC 9110 section 5.3). Returns 0
- * with head.chunked set if the last coding so far is chunked. */
+/* One Transfer-Encoding field: a list of codings, continuing those of earlier fields (RFC 9110 section 5.3).
+ * Returns 0 with head.chunked set if the last coding so far is chunked. */
 static int read_transfer_encoding(struct scan *s, struct slice v)
 {
 	while (true) {
 		const uint8_t *comma = v.n > 0 ? memchr(v.p, ',', v.n) : NULL;
-		struct slice coding = trimmed((struct slice){ .p = v.p, .n = comma ? (size_t)(comma - v.p) : v.n });
+		struct slice coding =
+			trimmed((struct slice){ .p = v.p, .n = comma ? (size_t)(comma - v.p) : v.n });
 
 		if (!is_token(coding))
 			return fail(s, VE_PROTO, "a transfer coding is not a plain word");
@@ -292,8 +294,9 @@ static int scan(struct scan *s, const uint8_t *start, const uint8_t *p, size_t n
 	return s->err;
 }
 
-/* RFC 9112 section 2.2: a server overlooks one empty line before a request, which old clients send after a body.
- * llhttp would overlook any number of CR and LF, in responses too. Returns how many bytes to pass over, or a VE_*. */
+/* RFC 9112 section 2.2: a server overlooks one empty line before a request, which old clients send after a
+ * body. llhttp would overlook any number of CR and LF, in responses too. Returns how many bytes to pass over,
+ * or a VE_*. */
 static int blank_start(enum http_kind kind, struct slice in)
 {
 	size_t n = kind == HTTP_REQUEST && in.n >= 2 && memcmp(in.p, "\r\n", 2) == 0 ? 2 : 0;
@@ -307,7 +310,8 @@ static int blank_start(enum http_kind kind, struct slice in)
 
 int http_head_parse(enum http_kind kind, struct slice in, struct http_head *ret, const char **why)
 {
-	struct scan s = { .head.is_response = kind == HTTP_RESPONSE, .why = "empty line before the start line" };
+	struct scan s = { .head.is_response = kind == HTTP_RESPONSE,
+			  .why = "empty line before the start line" };
 	size_t usable = min_size(in.n, HTTP_HEAD_MAX);
 	int r = blank_start(kind, in);
 
@@ -335,5 +339,6 @@ struct slice http_head_find(const struct http_head *h, const char *name)
 
 bool http_value_is(struct slice value, const char *text)
 {
-	return value.n == strlen(text) && (value.n == 0 || strncasecmp((const char *)value.p, text, value.n) == 0);
+	return value.n == strlen(text) &&
+	       (value.n == 0 || strncasecmp((const char *)value.p, text, value.n) == 0);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* install_id.c - a small file, made once.
  *
- * It holds 40 hex digits and a newline. Two processes that start for the first time at the same moment must agree: each
- * writes a file of its own, then links it to the final name, which only one of them can; whoever loses reads the
- * winner's. Nobody ever sees half a file. A file that is no such text (a disk ran full, somebody edited it) is replaced.
+ * It holds 40 hex digits and a newline. Two processes that start for the first time at the same moment must
+ * agree: each writes a file of its own, then links it to the final name, which only one of them can; whoever
+ * loses reads the winner's. Nobody ever sees half a file. A file that is no such text (a disk ran full,
+ * somebody edited it) is replaced.
  *
- * Where nothing can be written, as in many containers, the machine id stands in: hashed together with the user id and a
- * text of our own, as machine-id(5) asks, because the id itself must not leave the machine. */
+ * Where nothing can be written, as in many containers, the machine id stands in: hashed together with the
+ * user id and a text of our own, as machine-id(5) asks, because the id itself must not leave the machine. */
 #include "core/install_id.h"
 
 #include <errno.h>
@@ -53,7 +54,8 @@ static bool read_stored(const char *path, uint8_t ret[static INSTALL_ID_SIZE])
 {
 	char text[TEXT_SIZE + 2]; /* one byte more than there should be */
 
-	if (read_small(path, text, sizeof(text)) != TEXT_SIZE || text[TEXT_SIZE - 1] != '\n' || !is_hex(text, TEXT_SIZE - 1))
+	if (read_small(path, text, sizeof(text)) != TEXT_SIZE || text[TEXT_SIZE - 1] != '\n' ||
+	    !is_hex(text, TEXT_SIZE - 1))
 		return false;
 	for (size_t i = 0; i < INSTALL_ID_SIZE; i++) {
 		char digits[3] = { text[2 * i], text[2 * i + 1], '\0' };
@@ -92,8 +94,9 @@ static bool write_all(const char *path, const char *text, size_t n)
 	return ok;
 }
 
-/* Give @from the name @to. Somebody else's good file there wins; a bad one is replaced. Not all file systems have
- * links: then the last of several processes wins, and all but that one keep their id until their next start. */
+/* Give @from the name @to. Somebody else's good file there wins; a bad one is replaced. Not all file systems
+ * have links: then the last of several processes wins, and all but that one keep their id until their next
+ * start. */
 static void publish(const char *from, const char *to)
 {
 	uint8_t theirs[INSTALL_ID_SIZE];
@@ -112,7 +115,8 @@ static bool create_stored(const char *path, uint8_t ret[static INSTALL_ID_SIZE])
 
 	random_bytes(NULL, id, sizeof(id));
 	random_bytes(NULL, suffix, sizeof(suffix));
-	n = snprintf(temporary, sizeof(temporary), "%s.%08x%08x", path, load_be32(suffix), load_be32(suffix + 4));
+	n = snprintf(temporary, sizeof(temporary), "%s.%08x%08x", path, load_be32(suffix),
+		     load_be32(suffix + 4));
 	if (n < 0 || (size_t)n >= sizeof(temporary))
 		return false;
 	for (size_t i = 0; i < INSTALL_ID_SIZE; i++)
@@ -134,7 +138,8 @@ static bool from_machine(const char *path, uint8_t ret[static INSTALL_ID_SIZE])
 	wc_Sha256 sha;
 	bool ok;
 
-	if (n < MACHINE_ID_SIZE || (n > MACHINE_ID_SIZE && machine[MACHINE_ID_SIZE] != '\n') || !is_hex(machine, MACHINE_ID_SIZE))
+	if (n < MACHINE_ID_SIZE || (n > MACHINE_ID_SIZE && machine[MACHINE_ID_SIZE] != '\n') ||
+	    !is_hex(machine, MACHINE_ID_SIZE))
 		return false; /* also "uninitialized", and the empty file of many images */
 	if (strspn(machine, "0") >= MACHINE_ID_SIZE || wc_InitSha256(&sha) != 0)
 		return false;
@@ -148,7 +153,8 @@ static bool from_machine(const char *path, uint8_t ret[static INSTALL_ID_SIZE])
 	return ok;
 }
 
-enum install_id_source install_id_load(const char *state_dir, const char *machine_id, uint8_t ret[static INSTALL_ID_SIZE])
+enum install_id_source install_id_load(const char *state_dir, const char *machine_id,
+				       uint8_t ret[static INSTALL_ID_SIZE])
 {
 	char path[PATH_MAX];
 	int n = state_dir ? snprintf(path, sizeof(path), "%s/softsocks/installation-id", state_dir) : -1;
@@ -173,6 +179,6 @@ void install_id_get(uint8_t ret[static INSTALL_ID_SIZE])
 		state = n > 0 && (size_t)n < sizeof(dir) ? dir : NULL;
 	}
 	if (install_id_load(state, "/etc/machine-id", ret) == INSTALL_ID_RANDOM)
-		log_warn("installation id: can be stored nowhere and there is no machine id: servers see a new device at each start; "
-			 "set XDG_STATE_HOME to a directory that lasts");
+		log_warn("installation id: can be stored nowhere and there is no machine id: servers see a "
+			 "new device at each start; set XDG_STATE_HOME to a directory that lasts");
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* log.c - one line, made in memory, handed to the kernel in one write().
  *
- * A message is formatted, cut to its bound, and cleaned: what is left is UTF-8 without control characters, whatever a
- * server put into a string, so it can neither break a line nor move a terminal's cursor, and needs no more than two
- * escapes to be JSON. Then it is dressed as text or JSON and written. One write() keeps the lines of several processes
- * that share a descriptor whole; a descriptor that does not take it loses the line rather than stopping the program. */
+ * A message is formatted, cut to its bound, and cleaned: what is left is UTF-8 without control characters,
+ * whatever a server put into a string, so it can neither break a line nor move a terminal's cursor, and needs
+ * no more than two escapes to be JSON. Then it is dressed as text or JSON and written. One write() keeps the
+ * lines of several processes that share a descriptor whole; a descriptor that does not take it loses the line
+ * rather than stopping the program. */
 #include "core/log.h"
 
 #include <errno.h>
@@ -23,7 +24,8 @@
 #define LINE_CAP (2 * TEXT_MAX + 128u) /* every byte escaped, and the longest dressing */
 
 static const char *const names[] = {
-	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug", [LOG_TRACE] = "trace",
+	[LOG_ERROR] = "error", [LOG_WARN] = "warn",   [LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug", [LOG_TRACE] = "trace",
 };
 
 static struct {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* password.c - one line, from one of four places.
  *
- * File, descriptor and terminal are read by the same loop, a byte at a time: it stops exactly behind the newline, so a
- * descriptor that carries more for somebody else keeps it, and no buffer holds what need not be there. The line is
- * checked and copied in one place, take(), and wiped in all.
+ * File, descriptor and terminal are read by the same loop, a byte at a time: it stops exactly behind the
+ * newline, so a descriptor that carries more for somebody else keeps it, and no buffer holds what need not be
+ * there. The line is checked and copied in one place, take(), and wiped in all.
  *
- * The prompt turns the terminal's echo off, and must turn it on again however it ends. So for its time the signals that
- * end or stop a program are held back, except inside of ppoll(): there they are caught and only noted. Terminal,
- * handlers and mask are then put back as they were, and the signal is sent again, to do what it would have done. After
- * Ctrl-Z and fg the prompt starts anew. */
+ * The prompt turns the terminal's echo off, and must turn it on again however it ends. So for its time the
+ * signals that end or stop a program are held back, except inside of ppoll(): there they are caught and only
+ * noted. Terminal, handlers and mask are then put back as they were, and the signal is sent again, to do what
+ * it would have done. After Ctrl-Z and fg the prompt starts anew. */
 #include "core/password.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ struct line {
 
 static volatile sig_atomic_t caught; /* the signal that came during the prompt */
 
-/* --- one line ----------------------------------------------------------------------------------------------- */
+/* --- one line ------------------------------------------------------------------------------------------- */
 
 static void add(struct line *l, char c)
 {
@@ -51,9 +51,9 @@ static void add(struct line *l, char c)
 	l->text[l->n] = '\0';
 }
 
-/* Read up to a newline or the end. While it waits, the signal mask is @mask (NULL: as it is). A line that is too long is
- * read to its end all the same if it is a terminal's, @drain: or else the shell would get the rest. Returns 0, or -1
- * with errno, EINTR after a signal that was caught. */
+/* Read up to a newline or the end. While it waits, the signal mask is @mask (NULL: as it is). A line that is
+ * too long is read to its end all the same if it is a terminal's, @drain: or else the shell would get the
+ * rest. Returns 0, or -1 with errno, EINTR after a signal that was caught. */
 static int read_line(int fd, const sigset_t *mask, bool drain, struct line *l)
 {
 	while (!l->has_end && (drain || !l->too_long)) {
@@ -88,12 +88,16 @@ static int take(struct password *ret, struct line *l, const char *source, struct
 	if (l->too_long || l->n > PASSWORD_MAX) {
 		fault_set(f, VE_USAGE, "%s: the password is longer than %u bytes", source, PASSWORD_MAX);
 	} else if (l->n == 0 && !l->has_end) {
-		fault_set(f, VE_USAGE, "%s: there is no password in it (for an empty password, give an empty line)", source);
+		fault_set(f, VE_USAGE,
+			  "%s: there is no password in it (for an empty password, give an empty line)",
+			  source);
 	} else if (memchr(l->text, '\0', l->n)) {
-		fault_set(f, VE_USAGE, "%s: there is a NUL byte in the password: expected one line of UTF-8 text", source);
+		fault_set(f, VE_USAGE,
+			  "%s: there is a NUL byte in the password: expected one line of UTF-8 text", source);
 	} else if (!utf8_is_text(l->text, l->n)) {
-		fault_set(f, VE_USAGE, "%s: the password is not UTF-8, or has control characters: expected one line of UTF-8 "
-				       "text", source);
+		fault_set(f, VE_USAGE,
+			  "%s: the password is not UTF-8, or has control characters: expected one line of "
+			  "UTF-8 text", source);
 	} else {
 		memset(ret, 0, sizeof(*ret));
 		memcpy(ret->text, l->text, l->n);
@@ -102,7 +106,7 @@ static int take(struct password *ret, struct line *l, const char *source, struct
 	return VE_USAGE;
 }
 
-/* --- file and descriptor ------------------------------------------------------------------------------------ */
+/* --- file and descriptor -------------------------------------------------------------------------------- */
 
 /* Everybody, that is: a group may be meant, and directories above may keep others out, so it is a warning. */
 static void warn_if_public(int fd, const char *path)
@@ -164,10 +168,10 @@ static int from_fd(struct password *ret, int fd, struct fault *f)
 	return r;
 }
 
-/* --- environment -------------------------------------------------------------------------------------------- */
+/* --- environment ---------------------------------------------------------------------------------------- */
 
-/* Move the variable into @l. The kernel shows the memory it lies in to whoever may look at this process, so it is wiped
- * there too. Returns whether there was one; an empty one is none. */
+/* Move the variable into @l. The kernel shows the memory it lies in to whoever may look at this process, so
+ * it is wiped there too. Returns whether there was one; an empty one is none. */
 static bool take_env(struct line *l)
 {
 	char *value = getenv(ENV_NAME);
@@ -183,7 +187,7 @@ static bool take_env(struct line *l)
 	return found;
 }
 
-/* --- terminal ----------------------------------------------------------------------------------------------- */
+/* --- terminal ------------------------------------------------------------------------------------------- */
 
 static const int held[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 
@@ -276,13 +280,15 @@ static int from_terminal(struct password *ret, const struct conf *c, struct faul
 	char prompt[USER_MAX + HOST_MAX + 32];
 
 	if (tty < 0) {
-		fault_set(f, VE_USAGE, "no password for user %.200s, and no terminal to ask for it: " HOW, c->user);
+		fault_set(f, VE_USAGE, "no password for user %.200s, and no terminal to ask for it: " HOW,
+			  c->user);
 		return VE_USAGE;
 	}
 	snprintf(prompt, sizeof(prompt), "Password for %s@%s: ", c->user, c->host);
 	got = ask(tty, prompt, &l);
 	if (got < 0) {
-		fault_set(f, VE_USAGE, "the terminal could not be asked for the password: %s: " HOW, strerror(errno));
+		fault_set(f, VE_USAGE, "the terminal could not be asked for the password: %s: " HOW,
+			  strerror(errno));
 	} else if (got > 0 || (l.n == 0 && !l.has_end)) {
 		r = VE_CANCELED;
 		fault_set_final(f, r, "no password was given");

@@ -9,20 +9,20 @@
 #include "core/err.h"
 #include "core/limits.h"
 
-/* Of a fixed size, so that it lies in one place and no copy stays behind. The owner wipes it: wipe(&pw, sizeof(pw)). */
+/* Of a fixed size, so that it lies in one place and no copy stays behind. The owner wipes it. */
 struct password {
 	char text[PASSWORD_MAX + 1]; /* UTF-8, may be empty */
 };
 
-/* The password for @c's user, from the first of these that there is: c->password_file (its first line), c->password_fd
- * (the first line that comes; closed unless it is 0, 1 or 2), SOFTSOCKS_PASSWORD, a prompt on the terminal with echo
- * off. Whichever it is, SOFTSOCKS_PASSWORD is wiped and removed from the environment, so that no child inherits it.
- * Logs a warning if everybody may read the file.
+/* The password for @c's user, from the first of these that there is: c->password_file (its first line),
+ * c->password_fd (the first line that comes; closed unless it is 0, 1 or 2), SOFTSOCKS_PASSWORD, a prompt on
+ * the terminal with echo off. Whichever it is, SOFTSOCKS_PASSWORD is wiped and removed from the environment,
+ * so that no child inherits it. Logs a warning if everybody may read the file.
  *
- * Returns 0 with *ret filled. Otherwise *ret is untouched and @f says which source, why, and how to do it right:
- * VE_USAGE (cannot be read; empty; longer than PASSWORD_MAX; NUL bytes or not UTF-8; there is no source at all),
- * VE_CANCELED (somebody pressed Ctrl-D at the prompt, or sent a signal that the program survives). Ctrl-C at the prompt
- * ends the program as usual, with the terminal's echo back on. */
+ * Returns 0 with *ret filled. Otherwise *ret is untouched and @f says which source, why, and how to do it
+ * right: VE_USAGE (cannot be read; empty; longer than PASSWORD_MAX; NUL bytes or not UTF-8; there is no
+ * source at all), VE_CANCELED (somebody pressed Ctrl-D at the prompt, or sent a signal that the program
+ * survives). Ctrl-C at the prompt ends the program as usual, with the terminal's echo back on. */
 int password_get(struct password *ret, const struct conf *c, struct fault *f);
 
 #endif

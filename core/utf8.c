@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* utf8.c - RFC 3629 section 4, as a table: the first byte tells the length and narrows the second byte; the others are
- * always 80..BF. */
+/* utf8.c - RFC 3629 section 4, as a table: the first byte tells the length and narrows the second byte; the
+ * others are always 80..BF. */
 #include "core/utf8.h"
 
 #include <stdint.h>

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* How many of the @n bytes (> 0) at @p make up the first character: 1 to 4, or 0 if they begin no whole character. */
+/* How many of the @n bytes (> 0) at @p make up the first character: 1 to 4, 0 if it is not whole or none. */
 size_t utf8_char(const void *p, size_t n);
 
-/* Are the @n bytes at @p whole UTF-8 characters, none of them a control character (C0, DEL, C1)? True for n == 0. */
+/* Are the @n bytes at @p whole characters, and none a control character (C0, DEL, C1)? True for none. */
 bool utf8_is_text(const void *p, size_t n);
 
 #endif

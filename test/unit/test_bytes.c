@@ -22,7 +22,7 @@
 #include "core/utf8.h"
 #include "core/wr.h"
 
-/* --- bytes -------------------------------------------------------------------------------------------------- */
+/* --- bytes ---------------------------------------------------------------------------------------------- */
 
 static void test_load_store(void **state)
 {
@@ -64,7 +64,7 @@ static void test_wipe_and_compare(void **state)
 	wipe(NULL, 0);
 }
 
-/* --- rd ----------------------------------------------------------------------------------------------------- */
+/* --- rd ------------------------------------------------------------------------------------------------- */
 
 static void test_rd_values(void **state)
 {
@@ -94,7 +94,8 @@ static void test_rd_values(void **state)
 /* A parser with one field of each kind, over every truncation of its message. */
 static void test_rd_truncations(void **state)
 {
-	static const uint8_t wire[21] = { 1, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 'x', 'y', 'z', 's', 's', 's' };
+	static const uint8_t wire[21] = { 1, 0, 2, 0, 0,   0,   3,   0,   0,   0,  0,
+					  0, 0, 0, 4, 'x', 'y', 'z', 's', 's', 's' };
 
 	(void)state;
 	for (size_t n = 0; n <= sizeof(wire); n++) {
@@ -152,7 +153,7 @@ static void test_rd_lengths(void **state)
 	assert_true(rd_done(&r));
 }
 
-/* --- wr ----------------------------------------------------------------------------------------------------- */
+/* --- wr ------------------------------------------------------------------------------------------------- */
 
 static void write_all_kinds(struct wr *w)
 {
@@ -168,7 +169,8 @@ static void write_all_kinds(struct wr *w)
 	wr_patch_u16(w, at, (uint16_t)w->n);
 }
 
-/* Into every size from none to enough: what does not fit leaves the writer bad, and no byte behind it changed. */
+/* Into every size from none to enough: what does not fit leaves the writer bad, and no byte behind it
+ * changed. */
 static void test_wr_capacities(void **state)
 {
 	static const uint8_t want[] = { 0, 21, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99,
@@ -217,7 +219,7 @@ static void test_wr_patches(void **state)
 	assert_int_equal(w.n, 4);
 }
 
-/* --- buf ---------------------------------------------------------------------------------------------------- */
+/* --- buf ------------------------------------------------------------------------------------------------ */
 
 static void test_buf_bounds(void **state)
 {
@@ -258,7 +260,8 @@ static uint32_t next_random(uint32_t *seed)
 	return *seed >> 16;
 }
 
-/* Random puts, reserves and takes against a plain count of what must come out: bytes are their own sequence number. */
+/* Random puts, reserves and takes against a plain count of what must come out: bytes are their own sequence
+ * number. */
 static void test_buf_model(void **state)
 {
 	struct buf b;
@@ -292,7 +295,7 @@ static void test_buf_model(void **state)
 	buf_fini(&b);
 }
 
-/* --- err ---------------------------------------------------------------------------------------------------- */
+/* --- err ------------------------------------------------------------------------------------------------ */
 
 static void test_err_codes(void **state)
 {
@@ -350,7 +353,7 @@ static void test_fault(void **state)
 	assert_int_equal(strlen(h.text), FAULT_TEXT_MAX - 1);
 }
 
-/* --- utf8 --------------------------------------------------------------------------------------------------- */
+/* --- utf8 ----------------------------------------------------------------------------------------------- */
 
 /* The rule the other way round: which sequence does each character have? Everything else must be refused. */
 static size_t encode(uint32_t c, uint8_t to[4])
@@ -415,7 +418,7 @@ static void test_utf8_all_short_sequences(void **state)
 	assert_false(utf8_is_text("a\xc0\xaf", 3)); /* RFC 3629 section 10 */
 }
 
-/* --- log ---------------------------------------------------------------------------------------------------- */
+/* --- log ------------------------------------------------------------------------------------------------ */
 
 static char seen[2048];
 static int seen_count;
@@ -485,7 +488,8 @@ static void test_log_cleans_and_cuts(void **state)
 	log_set_sink(NULL, NULL);
 }
 
-/* What one log_*() call gives to standard error. A packet socket in its place shows each write() as one message. */
+/* What one log_*() call gives to standard error. A packet socket in its place shows each write() as one
+ * message. */
 static ssize_t captured(char *to, size_t cap, void (*speak)(void))
 {
 	int pair[2], keep = dup(STDERR_FILENO);
@@ -559,7 +563,8 @@ static void test_log_json_lines(void **state)
 	captured(line, sizeof(line), speak_short);
 	assert_memory_equal(line, "{\"time\":\"", 9);
 	assert_true(is_time(line + 9));
-	assert_string_equal(line + 9 + 24, "\",\"level\":\"warn\",\"text\":\"tunnel: \\\"quoted\\\" \\\\ ??\"}\n");
+	assert_string_equal(line + 9 + 24,
+			    "\",\"level\":\"warn\",\"text\":\"tunnel: \\\"quoted\\\" \\\\ ??\"}\n");
 	n = captured(line, sizeof(line), speak_long); /* the longest there is */
 	assert_string_equal(line + n - 10, "\\\"\\\"...\"}\n");
 	log_set_json(false);

@@ -42,8 +42,8 @@ static bool is(struct slice s, const char *text)
 	return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
 }
 
-/* Must be refused with VE_PROTO and a reason, leaving the result untouched, and must not be taken for the start of
- * something longer that is right. */
+/* Must be refused with VE_PROTO and a reason, leaving the result untouched, and must not be taken for the
+ * start of something longer that is right. */
 static void refused(enum http_kind kind, const char *text, size_t n)
 {
 	static struct http_head h, before;
@@ -80,13 +80,15 @@ static void accepted(enum http_kind kind, const char *text, struct http_head *h)
 		fail_msg("%s (%s): %s", ve_name(r), why, text);
 }
 
-/* --- what is right ------------------------------------------------------------------------------------------ */
+/* --- what is right -------------------------------------------------------------------------------------- */
 
 static void test_request(void **state)
 {
-	/* RFC 9112 section 3.2.3, a CONNECT as browsers send it, with what the client said too early behind it */
+	/* RFC 9112 section 3.2.3, a CONNECT as browsers send it, with what the client said too early behind
+	 * it */
 	static const char text[] = "CONNECT www.example.com:443 HTTP/1.1\r\nHost: www.example.com:443\r\n"
-				   "Proxy-Connection: keep-alive\r\nX-Empty:\r\nX-Blank: \t \r\nX-Padded: \t a b \t \r\n\r\n\x16\x03";
+				   "Proxy-Connection: keep-alive\r\nX-Empty:\r\nX-Blank: \t \r\nX-Padded: \t "
+				   "a b \t \r\n\r\n\x16\x03";
 	static struct http_head h;
 
 	(void)state;
@@ -115,8 +117,10 @@ static void test_request(void **state)
 static void test_response(void **state)
 {
 	/* what a SoftEther server answers, softether-protocol.md 2.4 */
-	static const char text[] = "HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 19:30:00 GMT\r\nKeep-Alive: timeout=15; max=19\r\n"
-				   "Connection: Keep-Alive\r\nContent-Type: application/octet-stream\r\nContent-Length: 294\r\n\r\n";
+	static const char text[] =
+		"HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 19:30:00 GMT\r\nKeep-Alive: timeout=15; max=19\r\n"
+		"Connection: Keep-Alive\r\nContent-Type: application/octet-stream\r\nContent-Length: "
+		"294\r\n\r\n";
 	static struct http_head h;
 
 	(void)state;
@@ -146,8 +150,14 @@ static void test_response(void **state)
 static void test_requests_of_all_kinds(void **state)
 {
 	static const char *const lines[] = {
-		"GET / HTTP/1.1", "GET http://intranet/x?y=z#f HTTP/1.1", "HEAD /a HTTP/1.0", "OPTIONS * HTTP/1.1",
-		"CONNECT [2001:db8::1]:443 HTTP/1.1", "DELETE / HTTP/1.1", "PROPFIND /dav HTTP/1.1", "PATCH / HTTP/1.1",
+		"GET / HTTP/1.1",
+		"GET http://intranet/x?y=z#f HTTP/1.1",
+		"HEAD /a HTTP/1.0",
+		"OPTIONS * HTTP/1.1",
+		"CONNECT [2001:db8::1]:443 HTTP/1.1",
+		"DELETE / HTTP/1.1",
+		"PROPFIND /dav HTTP/1.1",
+		"PATCH / HTTP/1.1",
 	};
 	static struct http_head h;
 
@@ -188,14 +198,16 @@ static void test_body_lengths(void **state)
 	assert_true(h.chunked && !h.has_content_length);
 	accepted(HTTP_REQUEST, "POST / HTTP/1.1\r\ntransfer-encoding: gzip ,\tChunked\r\n\r\n", &h);
 	assert_true(h.chunked);
-	accepted(HTTP_RESPONSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n", &h);
+	accepted(HTTP_RESPONSE,
+		 "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n",
+		 &h);
 	assert_true(h.chunked);
 	/* in a response the body then ends with the connection: RFC 9112 section 6.3 */
 	accepted(HTTP_RESPONSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", &h);
 	assert_true(!h.chunked && !h.has_content_length);
 }
 
-/* --- what is wrong ------------------------------------------------------------------------------------------ */
+/* --- what is wrong -------------------------------------------------------------------------------------- */
 
 /* RFC 9112 section 6 and 11.2: two readers that disagree about where a message ends. */
 static void test_smuggling(void **state)
@@ -348,7 +360,8 @@ static bool is_tchar(unsigned c)
 	       (c != 0 && c < 0x80 && strchr("!#$%&'*+-.^_`|~", (int)c));
 }
 
-/* Every byte in a name, in a value, and in the reason phrase: RFC 9110 sections 5.1 and 5.5, RFC 9112 section 4. */
+/* Every byte in a name, in a value, and in the reason phrase: RFC 9110 sections 5.1 and 5.5, RFC 9112
+ * section 4. */
 static void test_every_byte(void **state)
 {
 	static struct http_head h;
@@ -377,16 +390,19 @@ static void test_every_byte(void **state)
 	}
 }
 
-/* --- pieces and bounds -------------------------------------------------------------------------------------- */
+/* --- pieces and bounds ---------------------------------------------------------------------------------- */
 
-/* Every truncation asks for more, except that none is ever taken, and what follows the head changes nothing. */
+/* Every truncation asks for more, except that none is ever taken, and what follows the head changes nothing.
+ */
 static void test_truncations(void **state)
 {
 	static const char *const texts[] = {
-		"\r\nPOST /vpnsvc/vpn.cgi HTTP/1.1\r\nHost: h:443\r\nKeep-Alive: timeout=15; max=19\r\nConnection: Keep-Alive\r\n"
+		"\r\nPOST /vpnsvc/vpn.cgi HTTP/1.1\r\nHost: h:443\r\nKeep-Alive: timeout=15; "
+		"max=19\r\nConnection: Keep-Alive\r\n"
 		"X:\r\nContent-Length: 12345\r\n\r\n",
 		"CONNECT [::1]:443 HTTP/1.0\r\nProxy-Authorization: Basic YTpi\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nConnection: upgrade\r\nUpgrade: x\r\nA: \xff \r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nConnection: upgrade\r\nUpgrade: "
+		"x\r\nA: \xff \r\n\r\n",
 		"HTTP/1.0 302\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
 	};
 	static struct http_head h, whole;
@@ -437,7 +453,8 @@ static void test_length_bound(void **state)
 	assert_int_equal(parse(HTTP_RESPONSE, text, HTTP_HEAD_MAX, &h, &why), 0);
 	assert_int_equal(h.length, HTTP_HEAD_MAX);
 	assert_int_equal(h.fields[0].value.n, HTTP_HEAD_MAX - 20 - 4);
-	assert_int_equal(parse(HTTP_RESPONSE, text, HTTP_HEAD_MAX + 60, &h, &why), 0); /* with a body behind it */
+	assert_int_equal(parse(HTTP_RESPONSE, text, HTTP_HEAD_MAX + 60, &h, &why),
+			 0); /* with a body behind it */
 	assert_int_equal(parse(HTTP_RESPONSE, text, HTTP_HEAD_MAX - 1, &h, &why), VE_AGAIN);
 	make_head(text, HTTP_HEAD_MAX + 1);
 	assert_int_equal(parse(HTTP_RESPONSE, text, HTTP_HEAD_MAX - 1, &h, &why), VE_AGAIN);
