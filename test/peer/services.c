@@ -44,6 +44,7 @@
  * connection without any progress for IDLE_S seconds is closed.
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -245,6 +246,11 @@ static bool read_head(struct request *r)
 
 	for (;;) {
 		r->head[r->len] = '\0';
+		if (r->len > 0 && !isupper((unsigned char)r->head[0])) {
+			r->head[0] = '\0'; /* no method, TLS for one: refused at once, as web servers do */
+			r->rest = r->len;
+			return true;
+		}
 		end = strstr(r->head, "\r\n\r\n");
 		if (end) {
 			end[2] = '\0';
