@@ -430,6 +430,68 @@ static void test_shut_window_in_bad_weather(void **state)
 	converse(STREAM_MAX, 3600);
 }
 
+/* Connections enough to share hash buckets, opened, used and ended in different orders. */
+
+#define MANY 3000
+
+static uint32_t heard; /* bytes by all servers together */
+
+static err_t on_heard(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+	(void)arg, (void)err;
+	if (!p)
+		return tcp_close(pcb);
+	heard += p->tot_len;
+	tcp_recved(pcb, p->tot_len);
+	pbuf_free(p);
+	return ERR_OK;
+}
+
+static err_t on_accept_one(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	(void)arg;
+	assert_int_equal(err, ERR_OK);
+	tcp_recv(pcb, on_heard);
+	return ERR_OK;
+}
+
+static void test_many_connections(void **state)
+{
+	static struct tcp_pcb *pcb[MANY];
+	uint32_t said = 0;
+
+	(void)state;
+	heard = 0;
+	tcp_accept(listener, on_accept_one);
+	for (int i = 0; i < MANY; i++) {
+		pcb[i] = tcp_new_ip_type(IPADDR_TYPE_V4);
+		assert_non_null(pcb[i]);
+		assert_int_equal(tcp_connect(pcb[i], &link_if.ip_addr, 7, NULL), ERR_OK);
+		if (i % 100 == 99)
+			pass(100);
+	}
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < MANY; i++) {
+			assert_int_equal(pcb[i]->state, ESTABLISHED);
+			assert_int_equal(tcp_write(pcb[i], stream[0], (u16_t)(i % 100 + 1), 0), ERR_OK);
+			assert_int_equal(tcp_output(pcb[i]), ERR_OK);
+			said += (uint32_t)(i % 100 + 1);
+		}
+		pass(300);
+		assert_int_equal(heard, said);
+	}
+	for (int i = 0; i < MANY; i += 3) /* from both ends of the list, and out of its middle */
+		tcp_abort(pcb[i]);
+	for (int i = MANY - 1; i >= 0; i--)
+		if (i % 3 == 1)
+			assert_int_equal(tcp_close(pcb[i]), ERR_OK);
+	for (int i = 2; i < MANY; i += 3)
+		assert_int_equal(tcp_close(pcb[i]), ERR_OK);
+	pass(20 * 1000);
+	assert_null(tcp_active_pcbs);
+	assert_null(tcp_tw_pcbs);
+}
+
 /* The definition in RFC 1071, word by word. */
 static uint16_t plain_chksum(const uint8_t *p, size_t len)
 {
@@ -555,6 +617,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_storm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shut_window, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shut_window_in_bad_weather, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_connections, setup, teardown),
 		cmocka_unit_test(test_chksum),
 		cmocka_unit_test_setup_teardown(test_windows_are_scaled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_flight_is_ten_segments, setup, teardown),
