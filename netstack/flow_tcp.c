@@ -15,16 +15,13 @@
  * facts, put the flow on ready_list, and return ERR_OK, always. netstack_dispatch() turns facts into events when lwIP
  * has returned. An error callback means that the PCB is gone already: the pointer is dropped, and nothing else.
  *
- * Sending. Bytes live in chunks of FLOW_CHUNK from flow_reserve() to the peer's ACK; lwIP is given references to them.
- * Nobody else may keep such a reference: ARP and ND queues copy (PBUF_NEEDS_COPY in lwipopts.h), because a peer can
- * acknowledge what it never saw. Three marks walk through the list:
+ * Sending. Bytes live in sendq.h's chunks from flow_reserve() to the peer's ACK. A commit makes the flow dirty; dirty
+ * flows are pushed once, at the end of a dispatch or by flow_flush(): lwIP is given references to the chunks. Nobody else
+ * may keep such a reference: ARP and ND queues copy (PBUF_NEEDS_COPY in lwipopts.h), because a peer can acknowledge what
+ * it never saw.
  *
- *     tx_head      write                fill                    all chunks: tx_len bytes
- *        |-- in lwIP --|-- for tcp_write --|-- room for flow_reserve()
- *      acked: freed     dirty: flow_push()
- *
- * Receiving. lwIP's pbufs are kept as they are and lent by flow_peek(); the window opens by tcp_recved() when the
- * front-end has consumed. The pieces of a peer that sends crumbs are gathered, or each would hold on to a whole buffer.
+ * Receiving. lwIP's pbufs are kept (recvq.h) and lent by flow_peek(); the window opens by tcp_recved() when the front-end
+ * has consumed.
  *
  * Ending. flow_shutdown() queues the FIN behind what is queued. A flow has ended in order when that was called, the
  * peer's FIN has come, and everything before it was consumed. Then its owner may free it, and what is left of the queue
@@ -43,13 +40,14 @@
 
 #include "core/err.h"
 #include "netstack/netstack_int.h"
+#include "netstack/recvq.h"
+#include "netstack/sendq.h"
 
 #include "lwip/nd6.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 
 #define PORT_TRIES 16u /* random local ports until the first free one is good enough */
-#define GATHER_SIZE 512u /* two pieces that just were not small, so little is lost when they alternate with crumbs */
 
 enum flow_state {
 	FLOW_HELD,       /* no PCB, no query; on "held" */
@@ -71,12 +69,6 @@ enum {
 	FACT_CLOSED = 1 << 6,
 };
 
-struct chunk {
-	struct chunk *next;
-	size_t acked, written, fill; /* acked <= written <= fill <= FLOW_CHUNK */
-	uint8_t data[FLOW_CHUNK];
-};
-
 struct flow {
 	struct netstack *ns;
 	const struct flow_events *ev;
@@ -95,20 +87,14 @@ struct flow {
 	struct ip local;     /* from the connect on */
 	uint16_t local_port;
 
-	struct pbuf *rx_head, *rx_tail; /* linked by next; tot_len means nothing here */
-	size_t rx_off;                  /* consumed of rx_head */
-	size_t rx_len;
-	struct pbuf *gather;            /* rx_tail, if it is one of ours with room */
-	bool rx_fin;
+	struct recvq rx;
+	bool rx_fin;     /* and then came the end */
 
-	struct chunk *tx_head, *tx_tail;
-	struct chunk *tx_write; /* the first with something for tcp_write(), or NULL */
-	size_t tx_len;          /* committed and not yet acknowledged */
-	bool tx_lent;           /* room was lent by flow_reserve() */
-	bool tx_starved;        /* flow_reserve() found none: writable is owed */
-	bool tx_shut;           /* flow_shutdown() was called */
-	bool tx_fin;            /* and lwIP has the FIN */
-	bool resend;            /* what was refused is not in lwIP's unsent queue any more */
+	struct sendq tx;
+	bool tx_starved; /* flow_reserve() found no room: writable is owed */
+	bool tx_shut;    /* flow_shutdown() was called */
+	bool tx_fin;     /* and lwIP has the FIN */
+	bool resend;     /* what was refused is not in lwIP's unsent queue any more */
 
 	struct node all, age, ready, dirty, refused, finishing;
 };
@@ -195,32 +181,7 @@ static void drop_pcb(struct flow *f, bool reset)
 		tcp_abandon(pcb, reset);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------- */
-
-static void free_rx(struct flow *f)
-{
-	while (f->rx_head) {
-		struct pbuf *p = f->rx_head;
-
-		f->rx_head = p->next;
-		p->next = NULL;
-		pbuf_free(p);
-	}
-	f->rx_tail = f->gather = NULL;
-	f->rx_len = f->rx_off = 0;
-}
-
-static void free_tx(struct flow *f)
-{
-	while (f->tx_head) {
-		struct chunk *c = f->tx_head;
-
-		f->tx_head = c->next;
-		free(c);
-	}
-	f->tx_tail = f->tx_write = NULL;
-	f->tx_len = 0;
-}
+/* --- breaking --------------------------------------------------------------------------------------------------- */
 
 static void destroy(struct flow *f)
 {
@@ -237,19 +198,16 @@ static void destroy(struct flow *f)
 	list_del(&f->finishing);
 	list_del(&f->all);
 	ns->stats.flows--;
-	free_rx(f);
-	free_tx(f);
+	recvq_fini(&f->rx);
+	sendq_fini(&f->tx);
 	free(f);
 }
-
-/* --- breaking --------------------------------------------------------------------------------------------------- */
 
 static void break_flow(struct flow *f, int err, bool reset)
 {
 	drop_pcb(f, reset);
 	resolve_cancel(&f->waiter);
-	if (!f->tx_lent)
-		free_tx(f);
+	sendq_clear(&f->tx);
 	if (f->orphan) {
 		make_ready(f, 0); /* to be reaped */
 		return;
@@ -281,7 +239,7 @@ static int lost_reason(const struct flow *f)
 
 static bool all_received(const struct flow *f)
 {
-	return f->rx_fin && f->rx_len == 0;
+	return f->rx_fin && f->rx.len == 0;
 }
 
 static void check_end(struct flow *f)
@@ -306,84 +264,17 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
-static void append_pbuf(struct flow *f, struct pbuf *p)
-{
-	if (f->rx_tail)
-		f->rx_tail->next = p;
-	else
-		f->rx_head = p;
-	f->rx_tail = p;
-	f->rx_len += p->len;
-	f->gather = NULL;
-}
-
-/* Put the bytes of @p behind those of other crumbs. Returns false if that cannot be. */
-static bool gather_pbuf(struct flow *f, const struct pbuf *p)
-{
-	struct pbuf *g = f->gather;
-
-	if (!g || GATHER_SIZE - g->len < p->len) {
-		g = pbuf_alloc(PBUF_RAW, GATHER_SIZE, PBUF_RAM);
-		if (!g)
-			return false;
-		g->len = 0;
-		append_pbuf(f, g);
-		f->gather = g;
-	}
-	memcpy((uint8_t *)g->payload + g->len, p->payload, p->len);
-	g->len = (u16_t)(g->len + p->len);
-	f->rx_len += p->len;
-	return true;
-}
-
-static void take_pbuf(struct flow *f, struct pbuf *p)
-{
-	bool small = p->len < FLOW_SMALL && f->rx_head; /* the only one may be what it is */
-
-	if (p->len > 0 && (!small || !gather_pbuf(f, p)))
-		append_pbuf(f, p);
-	else
-		pbuf_free(p);
-}
-
 static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
 	struct flow *f = arg;
 
 	(void)pcb, (void)err;
-	if (!p)
+	if (p)
+		recvq_put(&f->rx, p);
+	else
 		f->rx_fin = true;
-	while (p) {
-		struct pbuf *next = p->next;
-
-		p->next = NULL;
-		take_pbuf(f, p);
-		p = next;
-	}
 	make_ready(f, FACT_READABLE);
 	return ERR_OK;
-}
-
-static void release_chunks(struct flow *f, size_t n)
-{
-	assert(n <= f->tx_len);
-	f->tx_len -= n;
-	while (n > 0) {
-		struct chunk *c = f->tx_head;
-		size_t part = min_size(n, c->written - c->acked);
-
-		assert(part > 0);
-		c->acked += part;
-		n -= part;
-		if (c->acked < FLOW_CHUNK)
-			continue;
-		f->tx_head = c->next;
-		if (!f->tx_head)
-			f->tx_tail = NULL;
-		free(c);
-	}
-	if (f->tx_len == 0 && !f->tx_lent)
-		free_tx(f); /* the rest of the last chunk: nothing is held while idle */
 }
 
 static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
@@ -394,10 +285,10 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	 * acknowledged, and asserts that it has something to send when it runs out. */
 	if (!pcb->unsent)
 		pcb->persist_backoff = 0;
-	release_chunks(f, len);
-	if (f->tx_write)
+	sendq_acked(&f->tx, len);
+	if (f->tx.write)
 		make_dirty(f);
-	if (f->tx_starved && f->tx_len <= FLOW_SEND_MAX - FLOW_CHUNK) { /* worth a read of the client's socket */
+	if (f->tx_starved && f->tx.len <= FLOW_SEND_MAX - FLOW_CHUNK) { /* worth a read of the client's socket */
 		f->tx_starved = false;
 		make_ready(f, FACT_WRITABLE);
 	}
@@ -600,38 +491,12 @@ void flow_addresses(const struct flow *f, struct ip *ret_local, uint16_t *ret_lo
 
 int flow_peek(struct flow *f, struct slice *v, int max)
 {
-	size_t off = f->rx_off;
-	int n = 0;
-
-	for (const struct pbuf *p = f->rx_head; p && n < max; p = p->next, off = 0)
-		v[n++] = (struct slice){ .p = (const uint8_t *)p->payload + off, .n = p->len - off };
-	return n == 0 && all_received(f) ? VE_EOF : n;
-}
-
-static void drop_consumed(struct flow *f, size_t n)
-{
-	while (n > 0) {
-		struct pbuf *p = f->rx_head;
-		size_t part = min_size(n, p->len - f->rx_off);
-
-		f->rx_off += part;
-		n -= part;
-		if (f->rx_off < p->len)
-			continue;
-		f->rx_off = 0;
-		f->rx_head = p->next;
-		if (!f->rx_head)
-			f->rx_tail = f->gather = NULL;
-		p->next = NULL;
-		pbuf_free(p);
-	}
+	return all_received(f) ? VE_EOF : recvq_peek(&f->rx, v, max);
 }
 
 void flow_consume(struct flow *f, size_t n)
 {
-	assert(n <= f->rx_len);
-	drop_consumed(f, n);
-	f->rx_len -= n;
+	recvq_consume(&f->rx, n);
 	while (n > 0 && f->pcb && !f->rx_fin) { /* behind a FIN there is no window to open */
 		u16_t part = (u16_t)min_size(n, UINT16_MAX);
 
@@ -643,61 +508,31 @@ void flow_consume(struct flow *f, size_t n)
 
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
-static struct chunk *add_chunk(struct flow *f)
-{
-	struct chunk *c = malloc(sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->next = NULL;
-	c->acked = c->written = c->fill = 0;
-	if (f->tx_tail)
-		f->tx_tail->next = c;
-	else
-		f->tx_head = c;
-	f->tx_tail = c;
-	return c;
-}
-
 uint8_t *flow_reserve(struct flow *f, size_t *room)
 {
-	struct chunk *c = f->tx_tail;
+	uint8_t *p;
+	int r;
 
 	*room = 0;
 	if (f->state != FLOW_OPEN || f->tx_shut)
 		return NULL;
-	if (f->tx_len >= FLOW_SEND_MAX) {
+	r = sendq_reserve(&f->tx, &p, room);
+	if (r == 0)
+		return p;
+	if (r == VE_AGAIN)
 		f->tx_starved = true;
-		return NULL;
-	}
-	if (!c || c->fill == FLOW_CHUNK)
-		c = add_chunk(f);
-	if (!c) {
-		break_flow(f, VE_NOMEM, true); /* no ACK need ever come to try again */
-		return NULL;
-	}
-	f->tx_lent = true;
-	*room = min_size(FLOW_CHUNK - c->fill, FLOW_SEND_MAX - f->tx_len);
-	return c->data + c->fill;
+	else
+		break_flow(f, r, true); /* there may never be an ACK to make us try again */
+	return NULL;
 }
 
 void flow_commit(struct flow *f, size_t n)
 {
-	struct chunk *c = f->tx_tail;
-
-	f->tx_lent = false;
-	if (f->state != FLOW_OPEN || f->tx_len + n == 0) {
-		free_tx(f); /* broken meanwhile, or lent for nothing */
-		return;
-	}
-	if (n == 0)
-		return;
-	assert(c && n <= FLOW_CHUNK - c->fill);
-	c->fill += n;
-	f->tx_len += n;
-	if (!f->tx_write)
-		f->tx_write = c;
-	make_dirty(f);
+	sendq_commit(&f->tx, n);
+	if (f->state != FLOW_OPEN)
+		sendq_fini(&f->tx); /* broken since the room was lent */
+	else if (n > 0)
+		make_dirty(f);
 }
 
 void flow_shutdown(struct flow *f)
@@ -710,29 +545,29 @@ void flow_shutdown(struct flow *f)
 	check_end(f);
 }
 
-/* Give lwIP what it takes of one chunk. Returns false if that was not all. */
-static bool write_chunk(struct flow *f, struct chunk *c)
+/* Give lwIP what it takes. */
+static void write_all(struct flow *f)
 {
-	while (c->written < c->fill) {
-		size_t n = min_size(min_size(c->fill - c->written, tcp_sndbuf(f->pcb)), UINT16_MAX);
-		bool more = c->written + n < c->fill || (c->next && c->next->fill > 0);
+	for (;;) {
+		bool more;
+		struct slice s = sendq_peek(&f->tx, &more);
+		size_t n = min_size(min_size(s.n, tcp_sndbuf(f->pcb)), UINT16_MAX);
 
-		if (n == 0 || tcp_write(f->pcb, c->data + c->written, (u16_t)n, more ? TCP_WRITE_FLAG_MORE : 0) != ERR_OK)
-			return false;
-		c->written += n;
+		more = more || n < s.n;
+		if (n == 0 || tcp_write(f->pcb, s.p, (u16_t)n, more ? TCP_WRITE_FLAG_MORE : 0) != ERR_OK)
+			return;
+		sendq_written(&f->tx, n);
 	}
-	return true;
 }
 
 static void push(struct flow *f)
 {
 	if (!f->pcb || f->tx_fin || (f->state != FLOW_OPEN && f->state != FLOW_ENDED))
 		return;
-	while (f->tx_write && write_chunk(f, f->tx_write))
-		f->tx_write = f->tx_write->next;
-	if (f->tx_write && f->pcb->snd_queuelen == 0)
+	write_all(f);
+	if (f->tx.write && f->pcb->snd_queuelen == 0)
 		make_dirty(f); /* no memory, and no ACK to wait for: again with the timer */
-	if (!f->tx_write && f->tx_shut) {
+	if (!f->tx.write && f->tx_shut) {
 		f->tx_fin = true;
 		list_move_last(&f->ns->finishing, &f->finishing);
 		tcp_shutdown(f->pcb, 0, 1); /* without memory, lwIP repeats it by itself */
@@ -1040,7 +875,6 @@ void flow_free(struct flow *f)
 	if (ns->current == f)
 		ns->current = NULL;
 	check_end(f);
-	f->tx_lent = false;
 	if (f->pcb && f->pcb->state == TIME_WAIT)
 		detach_pcb(f); /* nothing of it is left to be sent */
 	if (f->state != FLOW_ENDED || !f->pcb) {
@@ -1048,7 +882,7 @@ void flow_free(struct flow *f)
 		destroy(f);
 		return;
 	}
-	free_rx(f);
+	recvq_fini(&f->rx);
 	f->orphan = true;
 	f->facts = 0;
 	f->since = netstack_now();

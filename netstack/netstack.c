@@ -497,8 +497,8 @@ static int on_up(void *link, const struct link_facts *facts, const struct link_o
 	ns->facts = *facts;
 	ns->failed = false;
 	ns->address_by = netstack_now() + DHCP_WAIT_MS;
-	ns->owner = owner;
 	r = add_netif(ns, facts->kind == LINK_ETHERNET ? &link_ethernet : &link_ip);
+	ns->owner = owner; /* not before: the farewells of a netif of the other kind are not for this session */
 	if (r == 0)
 		r = ns->driver->up(ns);
 	if (r != 0) {
