@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* se_auth.c - SHA-0, which no library has any more, and the two hashes made of it.
  *
- * SHA-0 (FIPS 180 of 1993) is SHA-1 without the rotation in the message schedule. It is broken as a hash; here it only
- * has to say what servers expect. Everything that has seen the password is wiped. */
+ * SHA-0 (FIPS 180 of 1993) is SHA-1 without the rotation in the message schedule. It is broken as a hash;
+ * here it only has to say what servers expect. Everything that has seen the password is wiped. */
 #include "core/softether/se_auth.h"
 
 #include <string.h>

@@ -4,8 +4,8 @@
  *     hash     = SHA-0(password, user in upper case)     as good as the password, for this user
  *     response = SHA-0(hash, challenge)
  *
- * The response is not bound to the TLS connection: whoever stands between can pass it on. So it may only be given to a
- * server that was verified; softether.c sees to that. */
+ * The response is not bound to the TLS connection: whoever stands between can pass it on. So it may only be
+ * given to a server that was verified; softether.c sees to that. */
 #ifndef SOFTETHER_SE_AUTH_H
 #define SOFTETHER_SE_AUTH_H
 

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* se_block.c - see se_block.h for the format.
  *
- * This is the code every byte of the tunnel goes through. The common case of reading, a block with a frame in it,
- * is two comparisons and a load; all that is rare or illegal is in functions of its own. Numbers the server chooses
- * are compared in 64 bits or against what is there, never added to pointers unchecked, and never allocated by. */
+ * This is the code every byte of the tunnel goes through. The common case of reading, a block with a frame in
+ * it, is two comparisons and a load; all that is rare or illegal is in functions of its own. Numbers the
+ * server chooses are compared in 64 bits or against what is there, never added to pointers unchecked, and
+ * never allocated by. */
 #include "core/softether/se_block.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/softether/se_error.h"
+
 #define KEEPALIVE UINT32_MAX /* in the place of the number of blocks */
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
+/* --- reading
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* The head of a unit at @p, or a keep-alive. Returns its size, 0 if it is not whole, or VE_PROTO. */
 static int take_head(struct se_block_in *b, const uint8_t *p, size_t n, struct fault *f)
@@ -26,27 +30,23 @@ static int take_head(struct se_block_in *b, const uint8_t *p, size_t n, struct f
 		b->left = number;
 		return 4;
 	}
-	if (number != KEEPALIVE) {
-		fault_set(f, VE_PROTO, "a unit of %" PRIu32 " blocks, allowed are %u", number, SE_UNIT_BLOCKS_MAX);
-		return VE_PROTO;
-	}
+	if (number != KEEPALIVE)
+		return se_broken(f, "a unit of %" PRIu32 " blocks, allowed are %u", number,
+				 SE_UNIT_BLOCKS_MAX);
 	if (n < 8)
 		return 0;
 	size = load_be32(p + 4);
-	if (size > SE_KEEPALIVE_MAX) {
-		fault_set(f, VE_PROTO, "a keep-alive of %" PRIu32 " bytes, allowed are %u", size, SE_KEEPALIVE_MAX);
-		return VE_PROTO;
-	}
+	if (size > SE_KEEPALIVE_MAX)
+		return se_broken(f, "a keep-alive of %" PRIu32 " bytes, allowed are %u", size,
+				 SE_KEEPALIVE_MAX);
 	return n - 8 < size ? 0 : (int)(8 + size);
 }
 
 /* A block at @p whose size is none of a frame. Returns like take_head(). */
 static int take_odd(struct se_block_in *b, size_t n, uint32_t size, struct fault *f)
 {
-	if (size > FRAME_HARD_MAX) {
-		fault_set(f, VE_PROTO, "a block of %" PRIu32 " bytes, allowed are %u", size, FRAME_HARD_MAX);
-		return VE_PROTO;
-	}
+	if (size > FRAME_HARD_MAX)
+		return se_broken(f, "a block of %" PRIu32 " bytes, allowed are %u", size, FRAME_HARD_MAX);
 	if (n - 4 < size)
 		return 0;
 	b->left--;
@@ -85,7 +85,8 @@ int se_block_take(struct se_block_in *b, struct slice in, size_t *used, struct s
 	}
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing
+ * ------------------------------------------------------------------------------------------------------ */
 
 int se_block_put(struct se_block_out *o, struct buf *tx, size_t limit, const struct slice *v, size_t nv)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* se_error.c - one table, sorted by number.
  *
- * The classes are those of an answer to a login. A number that is meant for a program's own use (drivers, smart cards,
- * proxies) is listed all the same: a server that sends it gets a line that says what it stands for. */
+ * The classes are those of an answer to a login. A number that is meant for a program's own use (drivers,
+ * smart cards, proxies) is listed all the same: a server that sends it gets a line that says what it stands
+ * for. */
 #include "core/softether/se_error.h"
 
 #include <inttypes.h>
@@ -12,6 +13,8 @@
 
 #define AGAIN false
 #define FINAL true
+#define ASK_HUB "ask the hub's administrator"
+#define ASK_SERVER "ask the server's administrator"
 
 static const struct se_error errors[] = {
 	{ 1, VE_PROTO, AGAIN, "a connection could not be made", NULL },
@@ -23,20 +26,22 @@ static const struct se_error errors[] = {
 	{ 7, VE_AUTH, FINAL, "this way of logging in is not allowed for the user",
 	  "give a password, or none for an anonymous account, as the account on the server wants it" },
 	{ 8, VE_AUTH, FINAL, "the virtual hub does not exist", "check the hub in softether://USER@HOST/HUB" },
-	{ 9, VE_AUTH, FINAL, "wrong user name or password", "check both; they belong to the hub, not to the server" },
+	{ 9, VE_AUTH, FINAL, "wrong user name or password",
+	  "check both; they belong to the hub, not to the server" },
 	{ 10, VE_AUTH, AGAIN, "the virtual hub is offline", "its administrator can put it online" },
 	{ 11, VE_LOST, AGAIN, "the session was deleted on the server", NULL },
-	{ 12, VE_AUTH, FINAL, "access denied by policy, or the user account has expired", "ask the hub's administrator" },
+	{ 12, VE_AUTH, FINAL, "access denied by policy, or the user account has expired", ASK_HUB },
 	{ 13, VE_AUTH, AGAIN, "the session has timed out on the server", NULL },
 	{ 14, VE_PROTO, AGAIN, "the session is of another protocol", NULL },
 	{ 15, VE_PROTO, AGAIN, "too many TCP connections in the session", NULL },
-	{ 16, VE_AUTH, AGAIN, "too many sessions on the hub or the server", "wait, or ask the hub's administrator" },
+	{ 16, VE_AUTH, AGAIN, "too many sessions on the hub or the server",
+	  "wait, or ask the hub's administrator" },
 	{ 17, VE_AUTH, AGAIN, "a proxy could not be reached", NULL },
 	{ 18, VE_AUTH, AGAIN, "a proxy reported an error", NULL },
 	{ 19, VE_AUTH, AGAIN, "a proxy refused the login", NULL },
 	{ 20, VE_AUTH, AGAIN, "too many sessions of this user",
 	  "close others, or wait until the server has given up a session that was cut off" },
-	{ 21, VE_AUTH, AGAIN, "a licence problem on the server", "ask the server's administrator" },
+	{ 21, VE_AUTH, AGAIN, "a licence problem on the server", ASK_SERVER },
 	{ 22, VE_AUTH, AGAIN, "a virtual network adapter failed", NULL },
 	{ 23, VE_AUTH, AGAIN, "internal error of the server", NULL },
 	{ 24, VE_AUTH, AGAIN, "a smart card could not be opened", NULL },
@@ -50,8 +55,9 @@ static const struct se_error errors[] = {
 	{ 43, VE_AUTH, AGAIN, "a virtual network adapter is busy", NULL },
 	{ 44, VE_AUTH, AGAIN, "a virtual network adapter is disabled", NULL },
 	{ 47, VE_AUTH, AGAIN, "still connecting", NULL },
-	{ 49, VE_AUTH, AGAIN, "the cluster found no member for the hub", "ask the server's administrator" },
-	{ 51, VE_AUTH, FINAL, "an empty password is only allowed from the server's own host", "set a password" },
+	{ 49, VE_AUTH, AGAIN, "the cluster found no member for the hub", ASK_SERVER },
+	{ 51, VE_AUTH, FINAL, "an empty password is only allowed from the server's own host",
+	  "set a password" },
 	{ 52, VE_AUTH, AGAIN, "insufficient rights", NULL },
 	{ 56, VE_PROTO, AGAIN, "the encryption is not supported", NULL },
 	{ 61, VE_AUTH, AGAIN, "a link is offline", NULL },
@@ -61,41 +67,41 @@ static const struct se_error errors[] = {
 	{ 69, VE_AUTH, AGAIN, "the old password is wrong", NULL },
 	{ 76, VE_AUTH, AGAIN, "what was asked for is offline", NULL },
 	{ 85, VE_AUTH, FINAL, "a certificate is not trusted", NULL },
-	{ 87, VE_AUTH, FINAL, "the hub demands a newer client", "ask the hub's administrator" },
+	{ 87, VE_AUTH, FINAL, "the hub demands a newer client", ASK_HUB },
 	{ 101, VE_AUTH, AGAIN, "a clock is wrong", "check the time here and on the server" },
-	{ 103, VE_AUTH, AGAIN, "no client licence is left on the server", "ask the server's administrator" },
-	{ 104, VE_AUTH, AGAIN, "no bridge licence is left on the server", "ask the server's administrator" },
+	{ 103, VE_AUTH, AGAIN, "no client licence is left on the server", ASK_SERVER },
+	{ 104, VE_AUTH, AGAIN, "no bridge licence is left on the server", ASK_SERVER },
 	{ 105, VE_AUTH, AGAIN, "the server cannot accept connections now", NULL },
 	{ 106, VE_AUTH, FINAL, "a certificate has expired", NULL },
 	{ 107, VE_AUTH, FINAL, "monitor mode is not allowed", NULL },
 	{ 108, VE_AUTH, FINAL, "bridge or router mode is not allowed", NULL },
-	{ 109, VE_AUTH, FINAL, "the hub does not accept this client's address", "ask the hub's administrator" },
+	{ 109, VE_AUTH, FINAL, "the hub does not accept this client's address", ASK_HUB },
 	{ 111, VE_AUTH, AGAIN, "the server is out of memory or entries", NULL },
 	{ 112, VE_AUTH, AGAIN, "it exists already", NULL },
 	{ 113, VE_AUTH, AGAIN, "fatal error of the server", NULL },
 	{ 114, VE_AUTH, AGAIN, "a licence or the internet connection failed on the server's side", NULL },
 	{ 115, VE_AUTH, AGAIN, "a licence or the internet connection failed on the client's side", NULL },
 	{ 116, VE_AUTH, AGAIN, "a licence or the internet connection failed", NULL },
-	{ 119, VE_AUTH, AGAIN, "the server lacks a licence", "ask the server's administrator" },
-	{ 120, VE_AUTH, AGAIN, "the server lacks a licence", "ask the server's administrator" },
+	{ 119, VE_AUTH, AGAIN, "the server lacks a licence", ASK_SERVER },
+	{ 120, VE_AUTH, AGAIN, "the server lacks a licence", ASK_SERVER },
 	{ 121, VE_AUTH, AGAIN, "the server is of another edition", NULL },
 	{ 122, VE_AUTH, AGAIN, "the server is of another edition", NULL },
-	{ 123, VE_AUTH, AGAIN, "the server is a beta version that has expired", "ask the server's administrator" },
+	{ 123, VE_AUTH, AGAIN, "the server is a beta version that has expired", ASK_SERVER },
 	{ 124, VE_AUTH, AGAIN, "the server accepts only clients of its own brand", NULL },
 	{ 125, VE_AUTH, AGAIN, "the server is made for clients of another brand", NULL },
 	{ 126, VE_LOST, FINAL, "the policy allows sessions of limited length only", NULL },
-	{ 127, VE_AUTH, FINAL, "the hub demands a client id that we do not have", "ask the hub's administrator" },
+	{ 127, VE_AUTH, FINAL, "the hub demands a client id that we do not have", ASK_HUB },
 	{ 131, VE_AUTH, AGAIN, "several servers are behind that address", "ask for the port of yours" },
 	{ 138, VE_AUTH, AGAIN, "the user's password has to be set anew for this way of logging in",
-	  "ask the hub's administrator" },
+	  ASK_HUB },
 	{ 143, VE_AUTH, AGAIN, "the server's edition does not have that function", NULL },
 	{ 144, VE_AUTH, AGAIN, "not available on VPN Gate", NULL },
 	{ 145, VE_AUTH, AGAIN, "not available on VPN Gate", NULL },
 	{ 146, VE_AUTH, AGAIN, "not available on VPN Gate", NULL },
 	{ 147, VE_AUTH, AGAIN, "the server's edition does not have that function", NULL },
 	{ 148, VE_AUTH, AGAIN, "the server's machine is going to sleep", NULL },
-	{ 149, VE_AUTH, FINAL, "a certificate has another name, or, from a 4.x server, its DHCP server is not running",
-	  "ask the server's administrator" },
+	{ 149, VE_AUTH, FINAL, "a certificate has another name, or, on a 4.x server, there is no DHCP server",
+	  ASK_SERVER },
 	{ 150, VE_PROTO, AGAIN, "no TLS version in common", NULL },
 	{ 151, VE_PROTO, AGAIN, "no TLS cipher in common", NULL },
 	{ 152, VE_PROTO, AGAIN, "a TLS handshake failed", NULL },
@@ -103,7 +109,7 @@ static const struct se_error errors[] = {
 
 const struct se_error *se_error_find(uint32_t code)
 {
-	static const struct se_error unknown = { 0, VE_AUTH, AGAIN, "the server refuses for a reason unknown here", NULL };
+	static const struct se_error unknown = { 0, VE_AUTH, AGAIN, "a reason that is unknown here", NULL };
 
 	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
 		if (errors[i].code == code)

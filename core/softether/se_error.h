@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* se_error.h - the error numbers of SoftEther servers in words (softether-protocol.md 5.4), and what follows from them. */
+/* se_error.h - what servers complain of, and what we complain of about servers.
+ *
+ * The error numbers of softether-protocol.md 5.4 in words, and what follows from them; and the short way to
+ * say that a server broke a rule. */
 #ifndef SOFTETHER_SE_ERROR_H
 #define SOFTETHER_SE_ERROR_H
 
@@ -10,11 +13,15 @@
 
 struct se_error {
 	uint32_t code;
-	int err;          /* VE_AUTH: it does not want us; VE_PROTO: we do not understand each other; VE_LOST; ... */
+	int err;          /* VE_AUTH: it does not want us; VE_PROTO: no understanding; VE_LOST */
 	bool final;       /* trying again cannot help, or may lock the account (12.1) */
 	const char *text; /* what the server says */
 	const char *hint; /* what to do about it, NULL if there is nothing */
 };
+
+/* Write the rule into @f, a struct fault *, and be VE_PROTO: return se_broken(f, "a block of %u bytes", n);
+ * */
+#define se_broken(f, ...) (fault_set((f), VE_PROTO, __VA_ARGS__), VE_PROTO)
 
 /* The row for @code. An unknown code gets a row that says so; never NULL. */
 const struct se_error *se_error_find(uint32_t code);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* se_http.c - requests as fixed text, answers as a head with a few demands.
  *
- * SoftEther's HTTP is a costume: one connection, POST only, a length always, nothing chunked. The server compares method,
- * target, version and type as text and ignores the rest, so the rest is what the official client sends, without the
- * date: pure code has no clock, and the server no need to know ours. */
+ * SoftEther's HTTP is a costume: one connection, POST only, a length always, nothing chunked. The server
+ * compares method, target, version and type as text and ignores the rest, so the rest is what the official
+ * client sends, without the date: pure code has no clock, and the server no need to know ours. */
 #include "core/softether/se_http.h"
 
 #include <inttypes.h>
@@ -12,11 +12,15 @@
 
 #include "core/http_head.h"
 #include "core/limits.h"
+#include "core/softether/se_error.h"
 
 #define SIGNATURE "VPNCONNECT"
+#define NO_SERVER "this is not a SoftEther server"
+#define TYPE_SHOWN_MAX 64u /* of a Content-Type, in a fault */
 #define REQUEST_HEAD_MAX (HOST_MAX + 256u) /* the longest fixed text has about 200 bytes */
 
-/* --- requests ----------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * ----------------------------------------------------------------------------------------------------- */
 
 static int put_request(struct buf *tx, const char *head, int n, struct slice body)
 {
@@ -60,28 +64,28 @@ int se_http_put_pack(struct buf *tx, const char *authority, struct slice body)
 	return put_request(tx, head, n, body);
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------ */
+/* --- answers
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int judge(const struct http_head *h, struct fault *f)
 {
 	struct slice type = http_head_find(h, "Content-Type");
 
-	if (h->status != 200) {
-		fault_set(f, VE_PROTO, "this is not a SoftEther server, but an HTTP server that answered %u", h->status);
-	} else if (!type.p || !http_value_is(type, "application/octet-stream")) {
-		fault_set(f, VE_PROTO, "this is not a SoftEther server, but an HTTP server that answered with %.*s",
-			  type.p ? (int)min_size(type.n, 64) : 7, type.p ? (const char *)type.p : "no type");
-	} else if (h->minor != 1) {
-		fault_set(f, VE_PROTO, "the answer is HTTP/1.%u instead of HTTP/1.1", h->minor);
-	} else if (h->chunked || !h->has_content_length) {
-		fault_set(f, VE_PROTO, "the HTTP answer has no Content-Length");
-	} else if (h->content_length == 0 || h->content_length > SE_BODY_MAX) {
-		fault_set(f, VE_PROTO, "the HTTP answer has a Content-Length of %" PRIu64 ", allowed are 1 to %u",
-			  h->content_length, SE_BODY_MAX);
-	} else {
-		return 0;
-	}
-	return VE_PROTO;
+	if (h->status != 200)
+		return se_broken(f, NO_SERVER ", but an HTTP server that answered %u", h->status);
+	if (!type.p)
+		return se_broken(f, NO_SERVER ", but an HTTP server that answered with no type");
+	if (!http_value_is(type, "application/octet-stream"))
+		return se_broken(f, NO_SERVER ", but an HTTP server that answered with %.*s",
+				 (int)min_size(type.n, TYPE_SHOWN_MAX), (const char *)type.p);
+	if (h->minor != 1)
+		return se_broken(f, "the answer is HTTP/1.%u instead of HTTP/1.1", h->minor);
+	if (h->chunked || !h->has_content_length)
+		return se_broken(f, "the HTTP answer has no Content-Length");
+	if (h->content_length == 0 || h->content_length > SE_BODY_MAX)
+		return se_broken(f, "the HTTP answer has a Content-Length of %" PRIu64
+				 ", allowed are 1 to %u", h->content_length, SE_BODY_MAX);
+	return 0;
 }
 
 int se_http_read_head(struct se_http_answer *ret, struct slice in, struct fault *f)
@@ -92,16 +96,12 @@ int se_http_read_head(struct se_http_answer *ret, struct slice in, struct fault 
 
 	if (r == VE_AGAIN)
 		return r;
-	if (r == VE_LIMIT) {
-		fault_set(f, VE_PROTO, "this is not a SoftEther server: an HTTP head of more than %u bytes or %u fields",
-			  HTTP_HEAD_MAX, HTTP_FIELDS_MAX);
-		return VE_PROTO;
-	}
-	if (r != 0) {
-		fault_set(f, VE_PROTO, "this is not a SoftEther server: the answer is no valid HTTP%s%s", why ? ": " : "",
-			  why ? why : "");
-		return VE_PROTO;
-	}
+	if (r == VE_LIMIT)
+		return se_broken(f, NO_SERVER ": an HTTP head of more than %u bytes or %u fields",
+				 HTTP_HEAD_MAX, HTTP_FIELDS_MAX);
+	if (r != 0)
+		return se_broken(f, NO_SERVER ": the answer is no valid HTTP%s%s", why ? ": " : "",
+				 why ? why : "");
 	r = judge(&h, f);
 	if (r == 0)
 		*ret = (struct se_http_answer){ .head = h.length, .body = (size_t)h.content_length };

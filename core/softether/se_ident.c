@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* se_ident.c - each number is SHA-256(label, installation, host, hub, user), cut to its size.
  *
- * The strings go in with their NUL, so that no two accounts give the same bytes. A label for each number keeps the MAC,
- * which everybody on the hub sees, from telling anything about the numbers that only the server sees. */
+ * The strings go in with their NUL, so that no two accounts give the same bytes. A label for each number
+ * keeps the MAC, which everybody on the hub sees, from telling anything about the numbers that only the
+ * server sees. */
 #include "core/softether/se_ident.h"
 
 #include <string.h>
@@ -27,7 +28,8 @@ static int add_folded(wc_Sha256 *h, const char *s)
 	return r;
 }
 
-static int derive(const char *label, const uint8_t *installation, const char *const names[3], uint8_t *to, size_t n)
+static int derive(const char *label, const uint8_t *installation, const char *const names[3], uint8_t *to,
+		  size_t n)
 {
 	uint8_t digest[WC_SHA256_DIGEST_SIZE];
 	wc_Sha256 h;
@@ -47,8 +49,8 @@ static int derive(const char *label, const uint8_t *installation, const char *co
 	return r == 0 ? 0 : VE_NOMEM;
 }
 
-int se_ident_make(struct se_ident *ret, const uint8_t installation[static 20], const char *host, const char *hub,
-		  const char *user)
+int se_ident_make(struct se_ident *ret, const uint8_t installation[static 20], const char *host,
+		  const char *hub, const char *user)
 {
 	const char *const names[3] = { host, hub, user };
 	struct se_ident id;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* se_login.c - the login's elements, as tables where they are many.
  *
- * What is sent is all of softether-protocol.md 4.6 that means something on one TCP connection, and of the node
- * information (4.7) what an administrator can use: product, system, the name the user gave us for the server. Our host's
- * name, addresses and serial numbers stay here. "HubName" of that list is never sent: names are unique without regard to
- * case, and the hub is in "hubname" already. */
+ * What is sent is all of softether-protocol.md 4.6 that means something on one TCP connection, and of the
+ * node information (4.7) what an administrator can use: product, system, the name the user gave us for the
+ * server. Our host's name, addresses and serial numbers stay here. "HubName" of that list is never sent:
+ * names are unique without regard to case, and the hub is in "hubname" already. */
 #include "core/softether/se_login.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "core/limits.h"
+#include "core/softether/se_error.h"
 #include "core/softether/se_text.h"
 #include "core/version.h"
 
@@ -24,31 +25,29 @@
 #endif
 
 #define PADDING_MAX 999u /* 2.5 */
+#define NO_SERVER "this is not a SoftEther server: element "
 
-enum authtype { AUTH_ANONYMOUS = 0, AUTH_PASSWORD = 1 };
+enum authtype { AUTHTYPE_ANONYMOUS = 0, AUTHTYPE_PASSWORD = 1 };
 
-/* --- Hello -------------------------------------------------------------------------------------------------------- */
+/* --- Hello
+ * -------------------------------------------------------------------------------------------------------- */
 
 int se_hello_read(const struct se_pack *p, struct se_hello *ret, struct fault *f)
 {
 	struct se_hello hello = { .version = se_pack_int(p, "version"), .build = se_pack_int(p, "build") };
 	struct slice product;
 
-	if (!se_pack_str(p, "hello", 0, &product)) {
-		fault_set(f, VE_PROTO, "this is not a SoftEther server: element \"hello\" is missing");
-		return VE_PROTO;
-	}
-	if (!se_pack_fixed(p, "random", hello.challenge, sizeof(hello.challenge))) {
-		fault_set(f, VE_PROTO, "this is not a SoftEther server: element \"random\" of %zu bytes is missing",
-			  sizeof(hello.challenge));
-		return VE_PROTO;
-	}
+	if (!se_pack_str(p, "hello", 0, &product))
+		return se_broken(f, NO_SERVER "\"hello\" is missing");
+	if (!se_pack_fixed(p, "random", hello.challenge, sizeof(hello.challenge)))
+		return se_broken(f, NO_SERVER "\"random\" of %zu bytes is missing", sizeof(hello.challenge));
 	se_text_clean(product, hello.product, sizeof(hello.product));
 	*ret = hello;
 	return 0;
 }
 
-/* --- login -------------------------------------------------------------------------------------------------------- */
+/* --- login
+ * -------------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;
@@ -73,17 +72,18 @@ static const struct {
 	{ "rudp_bulk_max_version", 0 },
 };
 
-static void put_credentials(struct se_packer *k, const struct session_conf *conf, const struct se_hello *hello)
+static void put_credentials(struct se_packer *k, const struct session_conf *conf,
+			    const struct se_hello *hello)
 {
 	uint8_t hash[SE_HASH_SIZE], response[SE_HASH_SIZE];
 
 	if (!conf->password) {
-		se_put_int(k, "authtype", AUTH_ANONYMOUS);
+		se_put_int(k, "authtype", AUTHTYPE_ANONYMOUS);
 		return;
 	}
 	se_auth_hash(conf->password, conf->user, hash);
 	se_auth_response(hash, hello->challenge, response);
-	se_put_int(k, "authtype", AUTH_PASSWORD);
+	se_put_int(k, "authtype", AUTHTYPE_PASSWORD);
 	se_put_data(k, "secure_password", response, sizeof(response));
 	wipe(hash, sizeof(hash));
 	wipe(response, sizeof(response));
@@ -123,8 +123,9 @@ static void put_padding(struct se_packer *k, const struct session_env *env)
 		env->random(env->ctx, p, n);
 }
 
-size_t se_login_write(uint8_t to[static SE_LOGIN_SIZE_MAX], const struct session_conf *conf, const struct wire_facts *wire,
-		      const struct se_ident *ident, const struct se_hello *hello, const struct session_env *env)
+size_t se_login_write(uint8_t to[static SE_LOGIN_SIZE_MAX], const struct session_conf *conf,
+		      const struct wire_facts *wire, const struct se_ident *ident,
+		      const struct se_hello *hello, const struct session_env *env)
 {
 	struct se_packer k;
 	size_t n;
@@ -146,19 +147,19 @@ size_t se_login_write(uint8_t to[static SE_LOGIN_SIZE_MAX], const struct session
 	return n;
 }
 
-/* --- Welcome ------------------------------------------------------------------------------------------------------ */
+/* --- Welcome
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* Switches that change what the bytes after the Welcome mean. */
 static const struct {
 	const char *name;
 	bool wanted;
-	const char *refusal;
+	const char *refused;
 } modes[] = {
-	{ "use_encrypt", true, "the server wants to go on without encryption (use_encrypt is 0): refused" },
-	{ "use_compress", false, "the server wants compression (use_compress is 1), which was not asked for: refused" },
-	{ "half_connection", false,
-	  "the server wants one direction a connection (half_connection is 1), which was not asked for: refused" },
-	{ "use_fast_rc4", false, "the server wants RC4 (use_fast_rc4 is 1), which was not asked for: refused" },
+	{ "use_encrypt", true, "to go on without encryption (use_encrypt is 0)" },
+	{ "use_compress", false, "compression (use_compress is 1), which was not asked for" },
+	{ "half_connection", false, "one direction only (half_connection is 1), which was not asked for" },
+	{ "use_fast_rc4", false, "RC4 (use_fast_rc4 is 1), which was not asked for" },
 };
 
 static int check_there(const struct se_pack *p, struct fault *f)
@@ -168,15 +169,11 @@ static int check_there(const struct se_pack *p, struct fault *f)
 	struct slice s;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (!se_pack_str(p, names[i], 0, &s)) {
-			fault_set(f, VE_PROTO, "element \"%s\" is missing", names[i]);
-			return VE_PROTO;
-		}
+		if (!se_pack_str(p, names[i], 0, &s))
+			return se_broken(f, "element \"%s\" is missing", names[i]);
 	}
-	if (!se_pack_fixed(p, "session_key", key, sizeof(key))) {
-		fault_set(f, VE_PROTO, "element \"session_key\" of %zu bytes is missing", sizeof(key));
-		return VE_PROTO;
-	}
+	if (!se_pack_fixed(p, "session_key", key, sizeof(key)))
+		return se_broken(f, "element \"session_key\" of %zu bytes is missing", sizeof(key));
 	wipe(key, sizeof(key));
 	return 0;
 }
@@ -187,8 +184,8 @@ int se_welcome_read(const struct se_pack *p, struct se_welcome *ret, struct faul
 	int r;
 
 	if (se_pack_int(p, "Redirect") != 0) {
-		fault_set_final(f, VE_PROTO, "the server is the controller of a cluster and sends us to another one "
-				"(Redirect is 1), which is not supported");
+		fault_set_final(f, VE_PROTO, "the server is the controller of a cluster and sends us to "
+				"another one (Redirect is 1), which is not supported");
 		return VE_PROTO;
 	}
 	r = check_there(p, f);
@@ -196,7 +193,7 @@ int se_welcome_read(const struct se_pack *p, struct se_welcome *ret, struct faul
 		return r;
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
 		if ((se_pack_int(p, modes[i].name) != 0) != modes[i].wanted) {
-			fault_set_final(f, VE_PROTO, "%s", modes[i].refusal);
+			fault_set_final(f, VE_PROTO, "the server wants %s: refused", modes[i].refused);
 			return VE_PROTO;
 		}
 	}

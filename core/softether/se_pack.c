@@ -4,20 +4,26 @@
  *     PACK    = u32 count, ELEMENT * count
  *     ELEMENT = u32 (length of name + 1), name, u32 type, u32 count, VALUE * count
  *
- * Parsing walks the bytes once with a bounded reader and keeps, for each element, where its name and its first value
- * are. Elements are inserted in the order of their names: a duplicate meets its twin on the way, and official senders
- * sort already, so that nothing has to be moved. In the worst case that an attacker can send, 512 elements in reverse,
- * 3 MiB are moved, once. The getters walk validated bytes and need no checks of their own. */
+ * Parsing walks the bytes once with a bounded reader and keeps, for each element, where its name and its
+ * first value are. Elements are inserted in the order of their names: a duplicate meets its twin on the way,
+ * and official senders sort already, so that nothing has to be moved. In the worst case that an attacker can
+ * send, 512 elements in reverse, 3 MiB are moved, once. The getters walk validated bytes and need no checks
+ * of their own. */
 #include "core/softether/se_pack.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "core/rd.h"
+#include "core/softether/se_error.h"
 
-#define ELEMENT_MIN 16u /* an empty name, and four integers: its length, type, number of values, the shortest value */
+#define ELEMENT_MIN 16u /* four integers: length of the name, type, number of values, the shortest value */
 
-/* --- parsing ------------------------------------------------------------------------------------------------------ */
+#define NAME "\"%.*s\"" /* of an element, in a fault */
+#define NAME_OF(e) (e)->name_len, (const char *)(e)->name
+
+/* --- parsing
+ * ------------------------------------------------------------------------------------------------------ */
 
 static uint8_t lower(uint8_t c)
 {
@@ -93,21 +99,15 @@ static int read_name(struct rd *r, struct se_pack_element *e, size_t number, str
 {
 	uint32_t size = rd_u32(r);
 
-	if (rd_ok(r) && (size == 0 || size - 1 > SE_PACK_NAME_MAX)) {
-		fault_set(f, VE_PROTO, "element %zu has a name of length field %" PRIu32 ", allowed are 1 to %u", number,
-			  size, SE_PACK_NAME_MAX + 1);
-		return VE_PROTO;
-	}
+	if (rd_ok(r) && (size == 0 || size - 1 > SE_PACK_NAME_MAX))
+		return se_broken(f, "element %zu has a name of length field %" PRIu32 ", allowed are 1 to %u",
+				 number, size, SE_PACK_NAME_MAX + 1);
 	e->name_len = rd_ok(r) ? (uint8_t)(size - 1) : 0;
 	e->name = rd_bytes(r, e->name_len);
-	if (!rd_ok(r)) {
-		fault_set(f, VE_PROTO, "the bytes end inside element %zu", number);
-		return VE_PROTO;
-	}
-	if (!is_printable(e->name, e->name_len)) {
-		fault_set(f, VE_PROTO, "element %zu has a name that is not printable ASCII", number);
-		return VE_PROTO;
-	}
+	if (!rd_ok(r))
+		return se_broken(f, "the bytes end inside element %zu", number);
+	if (!is_printable(e->name, e->name_len))
+		return se_broken(f, "element %zu has a name that is not printable ASCII", number);
 	return 0;
 }
 
@@ -120,31 +120,22 @@ static int read_element(struct rd *r, struct se_pack_element *e, size_t number, 
 		return err;
 	type = rd_u32(r);
 	count = rd_u32(r);
-	if (rd_ok(r) && type > SE_PACK_INT64) {
-		fault_set(f, VE_PROTO, "element \"%.*s\" has the unknown type %" PRIu32, e->name_len,
-			  (const char *)e->name, type);
-		return VE_PROTO;
-	}
-	if (rd_ok(r) && (count == 0 || count > SE_PACK_VALUES_MAX)) {
-		fault_set(f, VE_PROTO, "element \"%.*s\" has %" PRIu32 " values, allowed are 1 to %u", e->name_len,
-			  (const char *)e->name, count, SE_PACK_VALUES_MAX);
-		return VE_PROTO;
-	}
+	if (rd_ok(r) && type > SE_PACK_INT64)
+		return se_broken(f, "element " NAME " has the unknown type %" PRIu32, NAME_OF(e), type);
+	if (rd_ok(r) && (count == 0 || count > SE_PACK_VALUES_MAX))
+		return se_broken(f, "element " NAME " has %" PRIu32 " values, allowed are 1 to %u",
+				 NAME_OF(e), count, SE_PACK_VALUES_MAX);
 	e->type = (uint8_t)type;
 	e->count = (uint16_t)count;
 	e->values = r->p;
 	longest = 0;
 	if (rd_ok(r))
 		skip_values(r, e, &longest);
-	if (longest > SE_PACK_VALUE_MAX) {
-		fault_set(f, VE_PROTO, "element \"%.*s\" has a value of %" PRIu32 " bytes, allowed are %u", e->name_len,
-			  (const char *)e->name, longest, SE_PACK_VALUE_MAX);
-		return VE_PROTO;
-	}
-	if (!rd_ok(r)) {
-		fault_set(f, VE_PROTO, "the bytes end inside element \"%.*s\"", e->name_len, (const char *)e->name);
-		return VE_PROTO;
-	}
+	if (longest > SE_PACK_VALUE_MAX)
+		return se_broken(f, "element " NAME " has a value of %" PRIu32 " bytes, allowed are %u",
+				 NAME_OF(e), longest, SE_PACK_VALUE_MAX);
+	if (!rd_ok(r))
+		return se_broken(f, "the bytes end inside element " NAME, NAME_OF(e));
 	return 0;
 }
 
@@ -153,10 +144,8 @@ static int insert(struct se_pack *p, const struct se_pack_element *e, struct fau
 	bool found;
 	size_t at = place_of(p, e->name, e->name_len, &found);
 
-	if (found) {
-		fault_set(f, VE_PROTO, "element \"%.*s\" appears twice", e->name_len, (const char *)e->name);
-		return VE_PROTO;
-	}
+	if (found)
+		return se_broken(f, "element " NAME " appears twice", NAME_OF(e));
 	memmove(&p->e[at + 1], &p->e[at], (p->n - at) * sizeof(p->e[0]));
 	p->e[at] = *e;
 	p->n++;
@@ -169,22 +158,16 @@ int se_pack_parse(struct se_pack *ret, struct slice in, struct fault *f)
 	uint32_t count = rd_u32(&r);
 
 	ret->n = 0;
-	if (in.n > SE_BODY_MAX) {
-		fault_set(f, VE_PROTO, "a PACK of %zu bytes, allowed are %u", in.n, SE_BODY_MAX);
-		return VE_PROTO;
-	}
-	if (!rd_ok(&r)) {
-		fault_set(f, VE_PROTO, "a PACK of %zu bytes, it takes at least 4", in.n);
-		return VE_PROTO;
-	}
-	if (count > SE_PACK_ELEMENTS_MAX) {
-		fault_set(f, VE_PROTO, "a PACK of %" PRIu32 " elements, allowed are %u", count, SE_PACK_ELEMENTS_MAX);
-		return VE_PROTO;
-	}
-	if ((size_t)count * ELEMENT_MIN > rd_left(&r)) {
-		fault_set(f, VE_PROTO, "a PACK of %" PRIu32 " elements does not fit into %zu bytes", count, in.n);
-		return VE_PROTO;
-	}
+	if (in.n > SE_BODY_MAX)
+		return se_broken(f, "a PACK of %zu bytes, allowed are %u", in.n, SE_BODY_MAX);
+	if (!rd_ok(&r))
+		return se_broken(f, "a PACK of %zu bytes, it takes at least 4", in.n);
+	if (count > SE_PACK_ELEMENTS_MAX)
+		return se_broken(f, "a PACK of %" PRIu32 " elements, allowed are %u", count,
+				 SE_PACK_ELEMENTS_MAX);
+	if ((size_t)count * ELEMENT_MIN > rd_left(&r))
+		return se_broken(f, "a PACK of %" PRIu32 " elements does not fit into %zu bytes", count,
+				 in.n);
 	for (size_t i = 0; i < count; i++) {
 		struct se_pack_element e;
 		int err = read_element(&r, &e, i + 1, f);
@@ -197,7 +180,8 @@ int se_pack_parse(struct se_pack *ret, struct slice in, struct fault *f)
 	return 0;
 }
 
-/* --- getters ------------------------------------------------------------------------------------------------------ */
+/* --- getters
+ * ------------------------------------------------------------------------------------------------------ */
 
 static const struct se_pack_element *find(const struct se_pack *p, const char *name, enum se_pack_type type)
 {
@@ -317,13 +301,14 @@ bool se_pack_ip(const struct se_pack *p, const char *name, struct ip *ret)
 			return false;
 		ip.family = IP_V4;
 		for (unsigned i = 0; i < 4; i++)
-			ip.b[i] = (uint8_t)(v4 >> (8 * i)); /* the integer holds the address the wrong way round */
+			ip.b[i] = (uint8_t)(v4 >> (8 * i)); /* the address is in it the wrong way round */
 	}
 	*ret = ip;
 	return true;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing
+ * ------------------------------------------------------------------------------------------------------ */
 
 void se_packer_init(struct se_packer *k, void *p, size_t cap)
 {

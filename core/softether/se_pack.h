@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* se_pack.h - PACK, the container of SoftEther's control messages (softether-protocol.md 3).
  *
- * A PACK is a set of named elements; an element holds one or more values of one type. It is validated whole, once, by
- * se_pack_parse(); after that the getters only look things up, cannot fail in any other way than "not there", and borrow
- * from the parsed bytes. As in the official programs, names differ by more than case, and an element of another type
- * than the one asked for counts as absent. */
+ * A PACK is a set of named elements; an element holds one or more values of one type. It is validated whole,
+ * once, by se_pack_parse(); after that the getters only look things up, cannot fail in any other way than
+ * "not there", and borrow from the parsed bytes. As in the official programs, names differ by more than case,
+ * and an element of another type than the one asked for counts as absent. */
 #ifndef SOFTETHER_SE_PACK_H
 #define SOFTETHER_SE_PACK_H
 
@@ -37,12 +37,12 @@ struct se_pack_element {
 /* About 12 KiB: fine on the stack. */
 struct se_pack {
 	size_t n;
-	struct se_pack_element e[SE_PACK_ELEMENTS_MAX]; /* sorted by name, so that a lookup is a binary search */
+	struct se_pack_element e[SE_PACK_ELEMENTS_MAX]; /* sorted by name: a lookup is a binary search */
 };
 
-/* Validate @in and index it. @in is borrowed as long as *ret is used. Bytes behind the last element are tolerated, as
- * the official parser does. Returns 0, or VE_PROTO with *ret undefined and @f saying which rule was broken, without
- * naming the message: 'element "timeout" appears twice'. */
+/* Validate @in and index it. @in is borrowed as long as *ret is used. Bytes behind the last element are
+ * tolerated, as the official parser does. Returns 0, or VE_PROTO with *ret undefined and @f saying which rule
+ * was broken, without naming the message: 'element "timeout" appears twice'. */
 int se_pack_parse(struct se_pack *ret, struct slice in, struct fault *f);
 
 /* How many values the element has; 0 if there is none of that name and type. */
@@ -61,17 +61,19 @@ bool se_pack_data(const struct se_pack *p, const char *name, size_t i, struct sl
 /* Copy a DATA of exactly @n bytes to @to; false, and nothing copied, if it is absent or has another size. */
 bool se_pack_fixed(const struct se_pack *p, const char *name, void *to, size_t n);
 
-/* Value @i of a STR without the white space around it, or of a UNISTR without its NUL, borrowed; not checked to be
- * UTF-8, and NULs may be inside. *ret untouched and false if it is not there. */
+/* Value @i of a STR without the white space around it, or of a UNISTR without its NUL, borrowed; not checked
+ * to be UTF-8, and NULs may be inside. *ret untouched and false if it is not there. */
 bool se_pack_str(const struct se_pack *p, const char *name, size_t i, struct slice *ret);
 
-/* An address: the elements NAME, NAME@ipv6_bool, NAME@ipv6_array. *ret untouched and false if there is none. */
+/* An address: the elements NAME, NAME@ipv6_bool, NAME@ipv6_array. *ret untouched and false if there is none.
+ * */
 bool se_pack_ip(const struct se_pack *p, const char *name, struct ip *ret);
 
-/* --- writing ---------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * ---------------------------------------------------------------------------------------------------- */
 
-/* Elements go out in the order of the calls. The caller gives every name once (any case) and at most SE_PACK_NAME_MAX
- * long. What does not fit is reported by se_packer_end(). */
+/* Elements go out in the order of the calls. The caller gives every name once (any case) and at most
+ * SE_PACK_NAME_MAX long. What does not fit is reported by se_packer_end(). */
 struct se_packer {
 	struct wr w;
 	uint32_t n;

@@ -25,10 +25,10 @@ static bool is_space(uint32_t c)
 static bool is_harmless(uint32_t c)
 {
 	return c >= 0x20 && !(c >= 0x7f && c <= 0x9f) &&
-	       c != 0x061c && !(c >= 0x200b && c <= 0x200f) &&             /* marks of direction, zero width */
+	       c != 0x061c && !(c >= 0x200b && c <= 0x200f) && /* marks of direction, zero width */
 	       !(c >= 0x202a && c <= 0x202e) && !(c >= 0x2060 && c <= 0x206f) &&
 	       c != 0xfeff && !(c >= 0xfff0 && c <= 0xfffb) &&
-	       !(c >= 0xe0000 && c <= 0xe0fff) && (c & 0xfffe) != 0xfffe;  /* tags, no characters */
+	       !(c >= 0xe0000 && c <= 0xe0fff) && (c & 0xfffe) != 0xfffe; /* tags, no characters */
 }
 
 size_t se_text_clean(struct slice in, char *to, size_t cap)

@@ -10,22 +10,24 @@
  *                                          <--   200, PACK welcome, or error, or NOOPs first  ST_LOGIN
  *     units of frames, keep-alives         <-->  the same                                     ST_UP
  *
- * Until the Welcome, the server answers requests: one message is one HTTP answer whose body is a PACK. It is received whole,
- * validated, acted upon, wiped and forgotten. From the byte after the Welcome on, both directions are streams of frames
- * (se_block.h), and nothing of HTTP comes back. There is no goodbye: a side that has enough closes the connection.
+ * Until the Welcome, the server answers requests: one message is one HTTP answer whose body is a PACK. It is
+ * received whole, validated, acted upon, wiped and forgotten. From the byte after the Welcome on, both
+ * directions are streams of frames (se_block.h), and nothing of HTTP comes back. There is no goodbye: a side
+ * that has enough closes the connection.
  *
  * States, and what holds in them:
  *
  *     ST_HELLO   tx: the signature request. rx: small, grown to one answer when its length is known.
  *     ST_LOGIN   tx: and the login. The same for rx.
  *     ST_UP      READY was or is about to be given out. rx: one size for all of the session. Keep-alives run.
- *     ST_OVER    fault is set. Nothing is received, queued or timed any more; what is in tx may still be sent.
+ *     ST_OVER    fault is set. Nothing is received, queued or timed any more; what is in tx may be sent.
  *
- * Only enter() changes the state. Whoever finds a reason to end it writes one half-line into a struct fault, naming the
- * rule; end_by() puts in front of it who spoke, and in which message.
+ * Only enter() changes the state. Whoever finds a reason to end it writes one half-line into a struct fault,
+ * naming the rule; end_by() puts in front of it who spoke, and in which message.
  *
- * What belongs to one TCP connection is in struct channel, what belongs to the session around it: a session may be
- * granted several connections, and the login, its timeout and our address are the same for all of them. */
+ * What belongs to one TCP connection is in struct channel, what belongs to the session around it: a session
+ * may be granted several connections, and the login, its timeout and our address are the same for all of
+ * them. */
 #include "core/softether/softether.h"
 
 #include <inttypes.h>
@@ -43,7 +45,7 @@
 #include "core/softether/se_pack.h"
 #include "core/softether/se_text.h"
 
-#define RX_UP (SESSION_RX_MAX + 4u * KIB) /* a read of SESSION_RX_MAX always fits behind a piece that is not whole */
+#define RX_UP (SESSION_RX_MAX + 4u * KIB) /* a read of SESSION_RX_MAX fits behind a piece that is not whole */
 #define TX_FRAMES (SESSION_TX_MAX - SESSION_TX_CONTROL)
 #define MTU_DEFAULT 1500u /* hubs pass it, softether-protocol.md 11.1 */
 #define MTU_MIN 576u
@@ -126,7 +128,8 @@ static const struct softether *softether_of_const(const struct session *base)
 	return (const struct softether *)base;
 }
 
-/* --- state -------------------------------------------------------------------------------------------------------- */
+/* --- state
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Drop @n bytes from the front and leave nothing of them. */
 static void forget(struct buf *b, size_t n)
@@ -152,10 +155,11 @@ static void enter(struct softether *s, enum state to, uint64_t now_ms)
 /* The session ends because of s->detail, found in @message ("" if it is about the connection as such). */
 static void end_by(struct softether *s, const char *message, uint64_t now_ms)
 {
-	void (*set)(struct fault *f, int err, const char *fmt, ...) = s->detail.final ? fault_set_final : fault_set;
+	const char *glue = *message ? ": " : "";
 
-	set(&s->fault, s->detail.err, "softether %s:%u: %s%s%s", s->authority, s->wire->port, message,
-	    *message ? ": " : "", s->detail.text);
+	fault_set(&s->fault, s->detail.err, "softether %s:%u: %s%s%s", s->authority, s->wire->port,
+		  message, glue, s->detail.text);
+	s->fault.final = s->detail.final;
 	enter(s, ST_OVER, now_ms);
 }
 
@@ -164,7 +168,8 @@ static void end(struct softether *s, uint64_t now_ms)
 	end_by(s, "", now_ms);
 }
 
-/* --- bytes -------------------------------------------------------------------------------------------------------- */
+/* --- bytes
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Make rx a queue of @cap bytes; what is in it fits. Returns 0 or VE_NOMEM with s->detail. */
 static int rx_resize(struct softether *s, size_t cap)
@@ -235,8 +240,8 @@ static void softether_tx_consume(struct session *base, size_t n, uint64_t now_ms
 	}
 }
 
-/* Once refused, frames are refused until half of the queue has left: then the link comes back once for a large batch, and
- * the queue does not move its bytes about for every small one. */
+/* Once refused, frames are refused until half of the queue has left: then the link comes back once for a
+ * large batch, and the queue does not move its bytes about for every small one. */
 static int softether_output(struct session *base, const struct slice *v, size_t nv)
 {
 	struct softether *s = softether_of(base);
@@ -253,7 +258,8 @@ static int softether_output(struct session *base, const struct slice *v, size_t 
 	return r;
 }
 
-/* --- the login, message by message -------------------------------------------------------------------------------- */
+/* --- the login, message by message
+ * -------------------------------------------------------------------------------- */
 
 static int on_hello(struct softether *s, const struct se_pack *p, uint64_t now_ms)
 {
@@ -334,8 +340,9 @@ static int on_login_answer(struct softether *s, const struct se_pack *p, uint64_
 static void refused(struct softether *s, uint32_t error)
 {
 	if (error == ERROR_AUTH && !*s->conf->user)
-		fault_set_final(&s->detail, VE_AUTH, "error %" PRIu32 ": no account without a name; an anonymous one has a "
-				"name too, and takes any password: softether://NAME@HOST/HUB", error);
+		fault_set_final(&s->detail, VE_AUTH, "error %" PRIu32 ": no account without a name; an "
+				"anonymous one has a name too, and takes any password: "
+				"softether://NAME@HOST/HUB", error);
 	else
 		se_error_fault(&s->detail, error);
 }
@@ -392,7 +399,8 @@ static int take_answer(struct softether *s, uint64_t now_ms)
 	return r == 0 ? 1 : r;
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------- */
+/* --- events
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Nothing more will come, and what is there is no whole message. */
 static void ended(struct softether *s, uint64_t now_ms)
@@ -400,8 +408,8 @@ static void ended(struct softether *s, uint64_t now_ms)
 	const char *where = buf_len(&s->ch.rx) > 0 ? ", in the middle of a message" : "";
 
 	if (s->st == ST_UP)
-		fault_set(&s->detail, VE_LOST, "the server ended the session (server stopped, session deleted by an "
-			  "administrator, or policy)%s", where);
+		fault_set(&s->detail, VE_LOST, "the server ended the session (server stopped, session "
+			  "deleted by an administrator, or policy)%s", where);
 	else
 		fault_set(&s->detail, VE_EOF, "the server closed the connection during login%s", where);
 	end(s, now_ms);
@@ -479,7 +487,9 @@ static bool softether_next_event(struct session *base, struct session_event *ret
 	}
 }
 
-/* --- time --------------------------------------------------------------------------------------------------------- */
+/* --- time
+ * ---------------------------------------------------------------------------------------------------------
+ * */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -505,7 +515,8 @@ static uint64_t softether_deadline(const struct session *base)
 static void tick_login(struct softether *s, uint64_t now_ms)
 {
 	if (now_ms >= s->ch.heard_ms + SE_HTTP_IDLE_MS)
-		fault_set(&s->detail, VE_TIMEOUT, "no %s for %u s", phases[s->st].message, SE_HTTP_IDLE_MS / 1000);
+		fault_set(&s->detail, VE_TIMEOUT, "no %s for %u s", phases[s->st].message,
+			  SE_HTTP_IDLE_MS / 1000);
 	else if (now_ms >= s->began_ms + SE_LOGIN_MS)
 		fault_set(&s->detail, VE_TIMEOUT, "the login is not finished after %u s", SE_LOGIN_MS / 1000);
 	else
@@ -527,7 +538,7 @@ static void tick_up(struct softether *s, uint64_t now_ms)
 		if (buf_len(&ch->tx) == 0)
 			speak(s, now_ms);
 		else
-			ch->speak_ms = now_ms + ch->span_ms; /* what waits says as much as a keep-alive behind it */
+			ch->speak_ms = now_ms + ch->span_ms; /* what waits is a sign of life as well */
 	}
 }
 
@@ -557,7 +568,8 @@ static const char *softether_state_name(const struct session *base)
 	return phases[softether_of_const(base)->st].name;
 }
 
-/* --- birth and death ---------------------------------------------------------------------------------------------- */
+/* --- birth and death
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool is_name(const char *s, size_t max)
 {
@@ -580,8 +592,8 @@ static bool is_host(const char *s)
 
 static bool is_usable(const struct session_conf *c, const struct wire_facts *w)
 {
-	return is_name(c->hub, USER_MAX) && *c->hub && is_name(c->user, USER_MAX) && (!c->password || *c->user) &&
-	       is_host(w->host);
+	return is_name(c->hub, USER_MAX) && *c->hub && is_name(c->user, USER_MAX) &&
+	       (!c->password || *c->user) && is_host(w->host);
 }
 
 static uint16_t choose_mtu(uint16_t wanted)
@@ -599,9 +611,9 @@ static void refuse_unverified(struct softether *s, uint64_t now_ms)
 	for (size_t i = 0; i < sizeof(s->wire->cert_sha256); i++)
 		snprintf(pin + 2 * i, 3, "%02x", s->wire->cert_sha256[i]);
 	fault_set_final(&s->detail, VE_AUTH,
-			"the server's certificate is not verified, and whoever is in between could pass the password "
-			"login on and own the session: not logging in; to trust exactly this certificate: "
-			"--pin sha256:%s, to log in all the same: --insecure", pin);
+			"the server's certificate is not verified, and whoever is in between could pass the "
+			"password login on and own the session: not logging in; to trust exactly this "
+			"certificate: --pin sha256:%s, to log in all the same: --insecure", pin);
 	end(s, now_ms);
 }
 

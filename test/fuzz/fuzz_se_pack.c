@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fuzz_se_pack.c - any bytes as a PACK; what was accepted is then read through every getter, under every name in it. */
+/* fuzz_se_pack.c - any bytes as a PACK; what was accepted is then read through every getter, under every name
+ * in it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

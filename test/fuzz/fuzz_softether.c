@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fuzz_softether.c - a whole SoftEther session: a server that says anything, in pieces of any size, at any time, to a driver
- * that does anything the contract allows.
+/* fuzz_softether.c - a whole SoftEther session: a server that says anything, in pieces of any size, at any
+ * time, to a driver that does anything the contract allows.
  *
- * Input: one byte of flags, one with the length of the script (0 counts as 1), the script, the server's bytes. The
- * script is read over and over: each byte says how much the server says next, and what the driver does after that.
- * With FLAG_WRAP the server's bytes begin with messages, each a 16-bit length and a PACK, which are put into HTTP
- * here: so a mutation that changes a length does not end in the HTTP parser every time. */
+ * Input: one byte of flags, one with the length of the script (0 counts as 1), the script, the server's
+ * bytes. The script is read over and over: each byte says how much the server says next, and what the driver
+ * does after that. With FLAG_WRAP the server's bytes begin with messages, each a 16-bit length and a PACK,
+ * which are put into HTTP here: so a mutation that changes a length does not end in the HTTP parser every
+ * time. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,7 +19,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { FLAG_WRAP = 1, FLAG_ANONYMOUS = 2, FLAG_UNVERIFIED = 4, FLAG_INSECURE = 8 }; /* bits 4, 5: messages - 1 */
+enum {
+	FLAG_WRAP = 1, /* bits 4 and 5: one less than the number of messages */
+	FLAG_ANONYMOUS = 2,
+	FLAG_UNVERIFIED = 4,
+	FLAG_INSECURE = 8,
+};
 
 #define OPS (&softether_session_ops)
 
@@ -159,7 +165,8 @@ static void act(struct run *r, uint8_t op)
 
 static size_t piece(uint8_t op)
 {
-	static const uint32_t sizes[] = { 1, 2, 3, 4, 7, 8, 13, 64, 200, 512, 1000, 1460, 4096, 16384, 65536, 262144 };
+	static const uint32_t sizes[] = { 1,   2,   3,    4,    7,    8,     13,    64,
+					  200, 512, 1000, 1460, 4096, 16384, 65536, 262144 };
 
 	return sizes[op & 15];
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* se_peer.h - the server's side of SoftEther for tests: bytes of our own making.
  *
- * Written from softether-protocol.md alone and shares no code with core/softether/, so that a mistake there meets
- * somebody who disagrees. Memory that runs out, and requests that make no sense, abort. */
+ * Written from softether-protocol.md alone and shares no code with core/softether/, so that a mistake there
+ * meets somebody who disagrees. Memory that runs out, and requests that make no sense, abort. */
 #ifndef TEST_SE_PEER_H
 #define TEST_SE_PEER_H
 
@@ -23,8 +23,8 @@ void se_bytes_u32(struct se_bytes *b, uint32_t v);
 void se_bytes_fill(struct se_bytes *b, int c, size_t n);
 void se_bytes_free(struct se_bytes *b);
 
-/* A PACK: elements are appended to @b after se_peer_pack(), which leaves room for their number; each call counts
- * itself. The head alone is for values, or mistakes, that have no function here. */
+/* A PACK: elements are appended to @b after se_peer_pack(), which leaves room for their number; each call
+ * counts itself. The head alone is for values, or mistakes, that have no function here. */
 void se_peer_pack(struct se_bytes *b);
 void se_peer_element(struct se_bytes *b, const char *name, uint32_t type, uint32_t nvalues);
 void se_peer_int(struct se_bytes *b, const char *name, uint32_t v);
@@ -53,8 +53,9 @@ struct se_request {
 };
 size_t se_peer_request(const uint8_t *p, size_t n, struct se_request *ret);
 
-/* The only value of an element in a PACK. Returns its type, or -1 if there is none; aborts if it is there twice (in any
- * case), has several values, or if the PACK is malformed or has bytes left over. An integer is given as its 4 bytes. */
+/* The only value of an element in a PACK. Returns its type, or -1 if there is none; aborts if it is there
+ * twice (in any case), has several values, or if the PACK is malformed or has bytes left over. An integer is
+ * given as its 4 bytes. */
 int se_peer_find(const uint8_t *p, size_t n, const char *name, const uint8_t **value, size_t *size);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_se_auth.c - SHA-0 and the password proof against softether-protocol.md 14, and what is derived per account. */
+/* test_se_auth.c - SHA-0 and the password proof against softether-protocol.md 14, and what is derived per
+ * account. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,7 +123,8 @@ static void test_challenge_vectors(void **state)
 	assert_hash(response, "09aabdcf0bd28b416c19a219e71230aa132027c3");
 }
 
-/* --- who we are ------------------------------------------------------------------------------------------------- */
+/* --- who we are
+ * ------------------------------------------------------------------------------------------------- */
 
 static struct se_ident ident(uint8_t installation, const char *host, const char *hub, const char *user)
 {

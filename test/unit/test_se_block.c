@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_se_block.c - the stream of frames: published vectors, every split point, every size on both sides of its bound. */
+/* test_se_block.c - the stream of frames: published vectors, every split point, every size on both sides of
+ * its bound. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,9 +15,11 @@
 #include "test/support/se_peer.h"
 
 /* softether-protocol.md 14: a 42-byte ARP request */
-static const char frame_f[] = "ffffffffffff5e0011223344080600010800060400015e0011223344c0a81e0a000000000000c0a81e01";
+static const char frame_f[] =
+	"ffffffffffff5e0011223344080600010800060400015e0011223344c0a81e0a000000000000c0a81e01";
 
-/* A receiver that gets a stream in pieces and writes every frame it is given, with its length, behind the others. */
+/* A receiver that gets a stream in pieces and writes every frame it is given, with its length, behind the
+ * others. */
 struct receiver {
 	struct se_block_in in;
 	struct se_bytes kept, frames;
@@ -74,7 +77,8 @@ static void add_frame(struct se_bytes *b, size_t size)
 		se_bytes_fill(b, (int)(i * 5 + size), 1);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void test_vectors(void **state)
 {
@@ -274,7 +278,8 @@ static void test_numbers_of_blocks(void **state)
 	se_bytes_free(&b);
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * ---------------------------------------------------------------------------------------------------- */
 
 static int put(struct se_block_out *o, struct buf *tx, size_t limit, size_t size)
 {

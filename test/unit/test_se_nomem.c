@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_se_nomem.c - a whole SoftEther session in which one allocation after the other fails.
  *
- * The session and the queues are compiled into this file with an allocator that counts. Whatever fails, the session
- * is not made, or ends with VE_NOMEM; nothing leaks, which the sanitizer sees. */
+ * The session and the queues are compiled into this file with an allocator that counts. Whatever fails, the
+ * session is not made, or ends with VE_NOMEM; nothing leaks, which the sanitizer sees. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,7 +94,8 @@ static void test_each_allocation(void **state)
 	allocations = failing = 0;
 	assert_int_equal(run_session(&stream), 0);
 	count = allocations;
-	assert_true(count >= 7); /* session, two queues, two answers, the way back from the first, message, data phase */
+	/* session, two queues, two answers, the way back from the first, message, data phase */
+	assert_true(count >= 7);
 	for (unsigned i = 1; i <= count; i++) {
 		allocations = 0;
 		failing = i;

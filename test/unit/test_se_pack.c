@@ -72,7 +72,8 @@ static void assert_slice(struct slice s, const void *p, size_t n)
 		assert_memory_equal(s.p, p, n);
 }
 
-/* --- the vector ------------------------------------------------------------------------------------------------- */
+/* --- the vector
+ * ------------------------------------------------------------------------------------------------- */
 
 static void test_vector(void **state)
 {
@@ -150,7 +151,8 @@ static void test_empty_pack(void **state)
 	se_bytes_free(&b);
 }
 
-/* --- getters ---------------------------------------------------------------------------------------------------- */
+/* --- getters
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void test_absent_and_wrong_type(void **state)
 {
@@ -289,7 +291,8 @@ static void test_addresses(void **state)
 	se_bytes_free(&b);
 }
 
-/* --- bounds ----------------------------------------------------------------------------------------------------- */
+/* --- bounds
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void test_size_of_pack(void **state)
 {
@@ -362,7 +365,8 @@ static void test_number_of_values(void **state)
 			se_peer_pack(&b);
 			se_peer_element(&b, "x", type, counts[i]);
 			se_bytes_fill(&b, 0, counts[i] - 1 < 1000 ? sizes[type] * counts[i] : 4);
-			snprintf(why, sizeof(why), "element \"x\" has %u values, allowed are 1 to 256", counts[i]);
+			snprintf(why, sizeof(why), "element \"x\" has %u values, allowed are 1 to 256",
+				 counts[i]);
 			if (counts[i] >= 1 && counts[i] <= SE_PACK_VALUES_MAX) {
 				assert_good(&p, &b);
 				assert_int_equal(se_pack_count(&p, "X", type), counts[i]);
@@ -499,7 +503,8 @@ static void test_duplicates(void **state)
 	se_bytes_free(&b);
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * ---------------------------------------------------------------------------------------------------- */
 
 static size_t write_sample(uint8_t *to, size_t cap)
 {

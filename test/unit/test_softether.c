@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_softether.c - the SoftEther session against a scripted server, in virtual time.
  *
- * The server is bytes from test/support/se_peer.h. A struct world holds one session, the clock, the randomness, and
- * what the session has said and reported so far; it checks what must hold at every moment. */
+ * The server is bytes from test/support/se_peer.h. A struct world holds one session, the clock, the
+ * randomness, and what the session has said and reported so far; it checks what must hold at every moment. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -238,7 +238,8 @@ static void assert_closed(struct world *w, int err, bool final, const char *text
 	assert_int_equal(w->closed, 1);
 }
 
-/* --- what we say ------------------------------------------------------------------------------------------------ */
+/* --- what we say
+ * ------------------------------------------------------------------------------------------------ */
 
 static void test_signature(void **state)
 {
@@ -489,7 +490,8 @@ static void test_address_of_version_6(void **state)
 	world_fini(&w);
 }
 
-/* --- whom we say it to ------------------------------------------------------------------------------------------ */
+/* --- whom we say it to
+ * ------------------------------------------------------------------------------------------ */
 
 static void test_unverified_server_gets_no_password(void **state)
 {
@@ -502,8 +504,9 @@ static void test_unverified_server_gets_no_password(void **state)
 	assert_int_equal(OPS->tx_peek(w.s).n, 0);
 	assert_true(OPS->deadline(w.s) == UINT64_MAX);
 	take_events(&w);
-	assert_non_null(strstr(w.fault.text, "--pin sha256:a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9ba"
-					     "bbbcbdbebf, "));
+	assert_non_null(strstr(w.fault.text,
+			       "--pin sha256:a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9ba"
+			       "bbbcbdbebf, "));
 	assert_non_null(strstr(w.fault.text, "--insecure"));
 	assert_closed(&w, VE_AUTH, true, w.fault.text);
 	assert_int_equal(w.sent.n, 0);
@@ -525,7 +528,8 @@ static void test_unverified_server_with_consent(void **state)
 	world_fini(&w);
 }
 
-/* The proof of the password is gone from the queue once the wire has it, the challenge once it is answered. */
+/* The proof of the password is gone from the queue once the wire has it, the challenge once it is answered.
+ * */
 static void test_secrets_are_wiped(void **state)
 {
 	struct se_bytes body = { 0 }, b = { 0 };
@@ -559,7 +563,8 @@ static void test_secrets_are_wiped(void **state)
 	world_fini(&w);
 }
 
-/* --- a whole session -------------------------------------------------------------------------------------------- */
+/* --- a whole session
+ * -------------------------------------------------------------------------------------------- */
 
 static const char message[] = "Welcome.\r\nhttp://example.com/ is only text";
 
@@ -729,7 +734,8 @@ static void test_mtu(void **state)
 	}
 }
 
-/* --- notices ---------------------------------------------------------------------------------------------------- */
+/* --- notices
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void test_text_cleaning(void **state)
 {
@@ -741,9 +747,16 @@ static void test_text_cleaning(void **state)
 		{ " \r\n\t ", "" },
 		{ "\r\n two\t\tlines \n\n here\n", "two lines here" },
 		{ "bell\a esc\x1b[31m del\x7f", "bell? esc?[31m del?" },
-		{ "Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80", "Gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80" },
-		{ "c1 \xc2\x9b" "31m nel\xc2\x85x nbsp\xc2\xa0x", "c1 ?31m nel x nbsp x" },
-		{ "\xe2\x80\xae" "rtl \xe2\x81\xa6x \xef\xbb\xbf \xe2\x80\xa8ls", "?rtl ?x ? ls" },
+		{ "Gr\xc3\xbc\xc3\x9f"
+		  "e \xe2\x82\xac \xf0\x9f\x98\x80",
+		  "Gr\xc3\xbc\xc3\x9f"
+		  "e \xe2\x82\xac \xf0\x9f\x98\x80" },
+		{ "c1 \xc2\x9b"
+		  "31m nel\xc2\x85x nbsp\xc2\xa0x",
+		  "c1 ?31m nel x nbsp x" },
+		{ "\xe2\x80\xae"
+		  "rtl \xe2\x81\xa6x \xef\xbb\xbf \xe2\x80\xa8ls",
+		  "?rtl ?x ? ls" },
 		{ "\xff\xc0\xaf \xed\xa0\x80 \xf5\x80\x80\x80 \xc3", "??? ??? ???? ?" },
 		{ "\xf3\xa0\x81\x81 \xef\xbf\xbf \xef\xbf\xbd", "? ? \xef\xbf\xbd" },
 	};
@@ -759,7 +772,8 @@ static void test_text_cleaning(void **state)
 	/* NUL is a control character like others; what does not fit is cut between characters */
 	assert_int_equal(se_text_clean((struct slice){ .p = (const uint8_t *)"a\0b", .n = 3 }, out, 4), 3);
 	assert_string_equal(out, "a?b");
-	assert_int_equal(se_text_clean((struct slice){ .p = (const uint8_t *)"ab\xc3\xbc", .n = 4 }, out, 4), 2);
+	assert_int_equal(se_text_clean((struct slice){ .p = (const uint8_t *)"ab\xc3\xbc", .n = 4 }, out, 4),
+			 2);
 	assert_string_equal(out, "ab");
 	assert_int_equal(se_text_clean((struct slice){ .p = (const uint8_t *)"a b", .n = 3 }, out, 3), 1);
 	assert_int_equal(se_text_clean((struct slice){ .p = (const uint8_t *)"ab", .n = 2 }, out, 1), 0);
@@ -831,7 +845,8 @@ static void test_notice_not_taken(void **state)
 	world_fini(&w);
 }
 
-/* --- refusals --------------------------------------------------------------------------------------------------- */
+/* --- refusals
+ * --------------------------------------------------------------------------------------------------- */
 
 static void test_every_error_code(void **state)
 {
@@ -852,7 +867,8 @@ static void test_every_error_code(void **state)
 			se_peer_int(&b, "error", code);
 			se_peer_int(&b, "no_save_password", 1);
 			give_answer(&w, &b);
-			snprintf(start, sizeof(start), "%s%s: error %u: ", WHO, in_login ? "login answer" : "hello", code);
+			snprintf(start, sizeof(start), "%s%s: error %u: ", WHO,
+				 in_login ? "login answer" : "hello", code);
 			assert_int_equal(strncmp(w.fault.text, start, strlen(start)), 0);
 			assert_closed(&w, e->err, e->final, w.fault.text);
 			world_fini(&w);
@@ -863,9 +879,11 @@ static void test_every_error_code(void **state)
 static void test_error_classes(void **state)
 {
 	static const uint32_t final[] = { 7, 8, 9, 12, 51, 85, 87, 106, 107, 108, 109, 126, 127, 149 };
-	static const uint32_t again[] = { 1, 2, 3, 4, 5, 6, 10, 11, 13, 14, 15, 16, 20, 21, 23, 124, 9999, UINT32_MAX };
+	static const uint32_t again[] = { 1,  2,  3,  4,  5,  6,  10,  11,   13,
+					  14, 15, 16, 20, 21, 23, 124, 9999, UINT32_MAX };
 	static const uint32_t proto[] = { 2, 3, 4, 5, 14, 15, 33, 38 };
-	static const uint32_t auth[] = { 7, 8, 9, 10, 12, 13, 16, 20, 21, 51, 85, 87, 106, 107, 108, 109, 124, 127, 9999 };
+	static const uint32_t auth[] = { 7,  8,  9,   10,  12,  13,  16,  20,  21,  51,
+					 85, 87, 106, 107, 108, 109, 124, 127, 9999 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(final); i++)
@@ -897,8 +915,9 @@ static void test_wrong_password(void **state)
 	se_peer_pack(&b);
 	se_peer_int(&b, "error", 9);
 	give_answer(&w, &b);
-	assert_closed(&w, VE_AUTH, true, WHO "login answer: error 9: wrong user name or password; check both; they "
-		      "belong to the hub, not to the server");
+	assert_closed(&w, VE_AUTH, true,
+		      WHO "login answer: error 9: wrong user name or password; check both; they "
+			  "belong to the hub, not to the server");
 	world_fini(&w);
 }
 
@@ -916,12 +935,14 @@ static void test_anonymous_without_account(void **state)
 	se_peer_pack(&b);
 	se_peer_int(&b, "error", 9);
 	give_answer(&w, &b);
-	assert_closed(&w, VE_AUTH, true, WHO "login answer: error 9: no account without a name; an anonymous one has a "
-		      "name too, and takes any password: softether://NAME@HOST/HUB");
+	assert_closed(&w, VE_AUTH, true,
+		      WHO "login answer: error 9: no account without a name; an anonymous one has a "
+			  "name too, and takes any password: softether://NAME@HOST/HUB");
 	world_fini(&w);
 }
 
-/* --- answers that are none -------------------------------------------------------------------------------------- */
+/* --- answers that are none
+ * -------------------------------------------------------------------------------------- */
 
 /* The same bytes as the first answer and as the second; then the same fault, but for the message's name. */
 static void assert_both_refuse(const struct se_bytes *b, const char *why)
@@ -950,17 +971,21 @@ static void test_answers_that_are_none(void **state)
 	static const struct {
 		const char *answer, *why;
 	} cases[] = {
-		{ "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nContent-Type: text/html\r\n\r\nno.", NOT "404" },
+		{ "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nContent-Type: text/html\r\n\r\nno.",
+		  NOT "404" },
 		{ "HTTP/1.1 403 Forbidden\r\n" TYPE "Content-Length: 4\r\n\r\n\0\0\0\0", NOT "403" },
 		{ "HTTP/1.1 202 Accepted\r\n" TYPE "Content-Length: 4\r\n\r\n", NOT "202" },
 		{ "HTTP/1.1 301 Moved\r\nLocation: https://x/\r\n\r\n", NOT "301" },
 		{ OK "Content-Type: text/html; charset=utf-8\r\nContent-Length: 6\r\n\r\n<html>",
 		  NOT "with text/html; charset=utf-8" },
 		{ OK "Content-Length: 4\r\n\r\n", NOT "with no type" },
-		{ "HTTP/1.0 200 OK\r\n" TYPE "Content-Length: 4\r\n\r\n", "the answer is HTTP/1.0 instead of HTTP/1.1" },
+		{ "HTTP/1.0 200 OK\r\n" TYPE "Content-Length: 4\r\n\r\n",
+		  "the answer is HTTP/1.0 instead of HTTP/1.1" },
 		{ OK TYPE "\r\n", "the HTTP answer has no Content-Length" },
-		{ OK TYPE "Transfer-Encoding: chunked\r\n\r\n4\r\n", "the HTTP answer has no Content-Length" },
-		{ OK TYPE "Content-Length: 0\r\n\r\n", "the HTTP answer has a Content-Length of 0, allowed are 1 to 1048576" },
+		{ OK TYPE "Transfer-Encoding: chunked\r\n\r\n4\r\n",
+		  "the HTTP answer has no Content-Length" },
+		{ OK TYPE "Content-Length: 0\r\n\r\n",
+		  "the HTTP answer has a Content-Length of 0, allowed are 1 to 1048576" },
 		{ OK TYPE "Content-Length: 1048577\r\n\r\n",
 		  "the HTTP answer has a Content-Length of 1048577, allowed are 1 to 1048576" },
 		{ OK TYPE "Content-Length: 18446744073709551615\r\n\r\n",
@@ -1019,8 +1044,9 @@ static void test_endless_head(void **state)
 	world_init(&w);
 	world_start(&w);
 	give_bytes(&w, &b);
-	assert_closed(&w, VE_PROTO, false, WHO "hello: this is not a SoftEther server: an HTTP head of more than 16384 "
-		      "bytes or 64 fields");
+	assert_closed(&w, VE_PROTO, false,
+		      WHO "hello: this is not a SoftEther server: an HTTP head of more than 16384 "
+			  "bytes or 64 fields");
 	world_fini(&w);
 	se_bytes_free(&b);
 }
@@ -1075,7 +1101,8 @@ static void test_broken_packs(void **state)
 	se_bytes_free(&b);
 }
 
-/* --- Hello and Welcome, element by element ---------------------------------------------------------------------- */
+/* --- Hello and Welcome, element by element
+ * ---------------------------------------------------------------------- */
 
 static void assert_hello_refused(struct se_bytes *body, const char *why)
 {
@@ -1124,9 +1151,9 @@ static void welcome_with(struct world *w, const char *name, int type, const void
 		int type; /* 0 INT, 1 DATA, 2 STR */
 		uint32_t v;
 	} good[] = {
-		{ "session_name", 2, 0 }, { "connection_name", 2, 0 }, { "session_key", 1, 0 }, { "use_encrypt", 0, 1 },
-		{ "use_compress", 0, 0 }, { "half_connection", 0, 0 }, { "use_fast_rc4", 0, 0 }, { "Redirect", 0, 0 },
-		{ "timeout", 0, 20000 },
+		{ "session_name", 2, 0 }, { "connection_name", 2, 0 }, { "session_key", 1, 0 },
+		{ "use_encrypt", 0, 1 },  { "use_compress", 0, 0 },    { "half_connection", 0, 0 },
+		{ "use_fast_rc4", 0, 0 }, { "Redirect", 0, 0 },        { "timeout", 0, 20000 },
 	};
 	struct se_bytes b = { 0 };
 
@@ -1168,9 +1195,12 @@ static void test_welcome_elements(void **state)
 		{ "session_name", 1, "x", 1, "element \"session_name\" is missing" },
 		{ "connection_name", 0, NULL, 0, "element \"connection_name\" is missing" },
 		{ "session_key", 0, NULL, 0, "element \"session_key\" of 20 bytes is missing" },
-		{ "session_key", 1, "0123456789012345678", 19, "element \"session_key\" of 20 bytes is missing" },
-		{ "session_key", 1, "012345678901234567890", 21, "element \"session_key\" of 20 bytes is missing" },
-		{ "session_key", 2, "01234567890123456789", 20, "element \"session_key\" of 20 bytes is missing" },
+		{ "session_key", 1, "0123456789012345678", 19,
+		  "element \"session_key\" of 20 bytes is missing" },
+		{ "session_key", 1, "012345678901234567890", 21,
+		  "element \"session_key\" of 20 bytes is missing" },
+		{ "session_key", 2, "01234567890123456789", 20,
+		  "element \"session_key\" of 20 bytes is missing" },
 		{ "use_encrypt", 0, NULL, 0, "encrypt" },
 		{ "use_encrypt", 0, no, 4, "encrypt" },
 		{ "use_encrypt", 2, "1", 1, "encrypt" },
@@ -1220,8 +1250,9 @@ static void test_redirect_shows_its_message(void **state)
 	se_peer_data(&b, "Msg", "busy", 4);
 	give_answer(&w, &b);
 	assert_int_equal(w.notices, 1);
-	assert_closed(&w, VE_PROTO, true, WHO "login answer: the server is the controller of a cluster and sends us to "
-		      "another one (Redirect is 1), which is not supported");
+	assert_closed(&w, VE_PROTO, true,
+		      WHO "login answer: the server is the controller of a cluster and sends us to "
+			  "another one (Redirect is 1), which is not supported");
 	world_fini(&w);
 }
 
@@ -1249,12 +1280,14 @@ static void test_noops(void **state)
 		if (many == SE_NOOPS_MAX)
 			give_welcome(&w, 20000);
 		else
-			assert_closed(&w, VE_PROTO, false, WHO "login answer: more than 30 NOOPs instead of an answer");
+			assert_closed(&w, VE_PROTO, false,
+				      WHO "login answer: more than 30 NOOPs instead of an answer");
 		world_fini(&w);
 	}
 }
 
-/* --- silence and the end ---------------------------------------------------------------------------------------- */
+/* --- silence and the end
+ * ---------------------------------------------------------------------------------------- */
 
 static void test_silence_in_login(void **state)
 {
@@ -1340,8 +1373,9 @@ static void test_silence_when_up(void **state)
 static void test_end_in_each_phase(void **state)
 {
 	static const char *const login = WHO "the server closed the connection during login";
-	static const char *const up = WHO "the server ended the session (server stopped, session deleted by an "
-				      "administrator, or policy)";
+	static const char *const up =
+		WHO "the server ended the session (server stopped, session deleted by an "
+		    "administrator, or policy)";
 	struct se_bytes b = { 0 };
 	struct session_event ev;
 	uint8_t frame[60] = { 0 };
@@ -1462,7 +1496,8 @@ static void test_broken_data(void **state)
 	}
 }
 
-/* --- keep-alives ------------------------------------------------------------------------------------------------ */
+/* --- keep-alives
+ * ------------------------------------------------------------------------------------------------ */
 
 /* One keep-alive, nothing else, with the filler that the randomness says. */
 static void assert_keepalive(struct world *w, size_t size, uint8_t first)
@@ -1558,7 +1593,8 @@ static void test_data_postpones_keepalive(void **state)
 	world_fini(&w);
 }
 
-/* --- frames out ------------------------------------------------------------------------------------------------- */
+/* --- frames out
+ * ------------------------------------------------------------------------------------------------- */
 
 static void test_output(void **state)
 {
