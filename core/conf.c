@@ -399,10 +399,8 @@ static int set_tls_min(struct parse *p, const char *value)
 		const char *word;
 		enum tls_version version;
 	} versions[] = {
-		{ "1.0", TLS_MIN_1_0 },
-		{ "1.1", TLS_MIN_1_1 },
-		{ "1.2", TLS_MIN_1_2 },
-		{ "1.3", TLS_MIN_1_3 },
+		{ "1.0", TLS_MIN_1_0 }, { "1.1", TLS_MIN_1_1 },
+		{ "1.2", TLS_MIN_1_2 }, { "1.3", TLS_MIN_1_3 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {

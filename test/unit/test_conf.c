@@ -213,21 +213,11 @@ static void test_urls_refused(void **state)
 static void test_passwords_are_not_repeated(void **state)
 {
 	static const char *const words[] = {
-		"softether://alice:hunter2@h/H",
-		"softether://:hunter2@h/H",
-		"softether://alice:hunter2@h",
-		"alice:hunter2@h/H",
-		"softether://alice:hunter2@",
-		"softether://alice:hun/hunter2@h/H",
-		"softether://a:hunter2%@h/H",
-		"softether://a:b@hunter2@h/H",
-		"ssh://alice:hunter2@h",
-		"http:alice:hunter2@h",
-		"--password=hunter2",
-		"--url=softether://a:hunter2@h/H",
-		"--passwd=hunter2",
-		"-phunter2",
-		"-P=hunter2",
+		"softether://alice:hunter2@h/H", "softether://:hunter2@h/H", "softether://alice:hunter2@h",
+		"alice:hunter2@h/H", "softether://alice:hunter2@", "softether://alice:hun/hunter2@h/H",
+		"softether://a:hunter2%@h/H", "softether://a:b@hunter2@h/H", "ssh://alice:hunter2@h",
+		"http:alice:hunter2@h", "--password=hunter2", "--url=softether://a:hunter2@h/H",
+		"--passwd=hunter2", "-phunter2", "-P=hunter2",
 	};
 
 	(void)state;
@@ -238,8 +228,7 @@ static void test_passwords_are_not_repeated(void **state)
 	}
 	BAD("command line: URL \"softether://...@h/H\": a password in a URL can be read by every user",
 	    words[0]);
-	BAD("command line: a password is not given as an option, where every user of this machine could read "
-	    "it",
+	BAD("command line: a password is not given as an option, where every user of this machine could",
 	    "--password=x");
 	BAD("command line: a password is not given as an option", "--password", "x");
 	BAD("command line: a password is not given as an option", "-p", "x");
@@ -378,78 +367,22 @@ static void check_all_options(void)
 static void test_all_on_command_line(void **state)
 {
 	char *apart[] = { "softsocks",
-			  "-l",
-			  "0.0.0.0:8080",
-			  "-l[::1]:0",
-			  "--allow-remote",
-			  "-u",
-			  "alice",
-			  "--password-file",
-			  "/etc/pass word",
-			  "--ca",
-			  "ca#1.pem",
-			  "--pin",
-			  PIN,
-			  "--pin",
-			  HEX,
-			  "--verify-name",
-			  "vpn.internal",
-			  "--sni",
-			  "front.example",
-			  "--tls-min",
-			  "1.3",
-			  "--keylog",
-			  "keys.log",
-			  "--ip4",
-			  "192.168.30.10/24",
-			  "--gateway",
-			  "192.168.30.1",
-			  "--dns",
-			  "10.0.0.53",
-			  "--mtu",
-			  "1400",
-			  "--retries",
-			  "7",
-			  "--retry-interval",
-			  "2.5",
-			  "--hold",
-			  "0",
-			  "--ready-fd",
-			  "3",
-			  "--pid-file",
-			  "/run/x.pid",
-			  URL,
-			  "--log-level",
-			  "debug",
-			  "--log-format",
-			  "json",
+			  "-l", "0.0.0.0:8080", "-l[::1]:0", "--allow-remote", "-u", "alice",
+			  "--password-file", "/etc/pass word", "--ca", "ca#1.pem", "--pin", PIN, "--pin", HEX,
+			  "--verify-name", "vpn.internal", "--sni", "front.example", "--tls-min", "1.3",
+			  "--keylog", "keys.log", "--ip4", "192.168.30.10/24", "--gateway", "192.168.30.1",
+			  "--dns", "10.0.0.53", "--mtu", "1400", "--retries", "7", "--retry-interval", "2.5",
+			  "--hold", "0", "--ready-fd", "3", "--pid-file", "/run/x.pid", URL, "--log-level",
+			  "debug", "--log-format", "json",
 			  NULL };
 	char *joined[] = { "softsocks",
-			   "--listen=0.0.0.0:8080",
-			   "--listen=[::1]:0",
-			   "--allow-remote=yes",
-			   "--user=alice",
-			   "--password-file=/etc/pass word",
-			   "--ca=ca#1.pem",
-			   "--pin=" PIN,
-			   "--pin=" HEX,
-			   "--verify-name=vpn.internal",
-			   "--sni=front.example",
-			   "--tls-min=1.3",
-			   "--keylog=keys.log",
-			   "--ip4=192.168.30.10/24",
-			   "--gateway=192.168.30.1",
-			   "--dns=10.0.0.53",
-			   "--mtu=1400",
-			   "--retries=7",
-			   "--retry-interval=2.500",
-			   "--hold=0.0",
-			   "--ready-fd=3",
-			   "--pid-file=/run/x.pid",
-			   "--log-level=debug",
-			   "--log-format=json",
-			   "--",
-			   URL,
+			   "--listen=0.0.0.0:8080", "--listen=[::1]:0", "--allow-remote=yes", "--user=alice",
+			   "--password-file=/etc/pass word", "--ca=ca#1.pem", "--pin=" PIN, "--pin=" HEX,
+			   "--verify-name=vpn.internal", "--sni=front.example", "--tls-min=1.3",
+			   "--keylog=keys.log", "--ip4=192.168.30.10/24", "--gateway=192.168.30.1",
+			   "--dns=10.0.0.53", "--mtu=1400", "--retries=7", "--retry-interval=2.500",
+			   "--hold=0.0", "--ready-fd=3", "--pid-file=/run/x.pid", "--log-level=debug",
+			   "--log-format=json", "--", URL,
 			   NULL };
 
 	(void)state;
@@ -526,19 +459,14 @@ static void test_all_in_environment(void **state)
 /* Command line over file over environment over default, for each kind of option. */
 static void test_precedence(void **state)
 {
-	char *const env[] = { "SOFTSOCKS_MTU=600",
-			      "SOFTSOCKS_LISTEN=1,2",
-			      "SOFTSOCKS_USER=eve",
-			      "SOFTSOCKS_PASSWORD_FD=5",
-			      "SOFTSOCKS_INSECURE=yes",
-			      "SOFTSOCKS_URL=softether://enva@envh:7/ENV",
-			      NULL };
+	char *env[] = { "SOFTSOCKS_MTU=600", "SOFTSOCKS_LISTEN=1,2", "SOFTSOCKS_USER=eve",
+			"SOFTSOCKS_PASSWORD_FD=5", "SOFTSOCKS_INSECURE=yes",
+			"SOFTSOCKS_URL=softether://enva@envh:7/ENV", NULL };
 
 	(void)state;
-	bad("environment: SOFTSOCKS_URL \"softether://enva@envh:7/ENV\": the user of the URL and --user "
-	    "differ",
-	    env, NULL);
-	((char **)env)[2] = "X=";
+	bad("environment: SOFTSOCKS_URL \"softether://enva@envh:7/ENV\": the user of the URL and --user", env,
+	    NULL);
+	env[2] = "X=";
 	good(env, NULL);
 	assert_int_equal(conf.mtu, 600);
 	assert_int_equal(conf.nlisten, 2);
@@ -705,24 +633,9 @@ static void test_listeners(void **state)
 		{ "[::1]:80", "[::1]:80" },
 	};
 	static const char *const wrong[] = {
-		"x",
-		"65536",
-		":80",
-		"127.0.0.1",
-		"127.0.0.1:",
-		"127.0.0.1:x",
-		"127.0.0.1:65536",
-		"127.0.0.1:-1",
-		"*:80",
-		"name:80",
-		"[127.0.0.1]:80",
-		"[::1]",
-		"[::1]80",
-		"[]:80",
-		"unix:/run/x",
-		"127.0.0.1:80 ",
-		"127.0.0.1:80:80",
-		"[fe80::1%lo]:80",
+		"x", "65536", ":80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
+		"127.0.0.1:-1", "*:80", "name:80", "[127.0.0.1]:80", "[::1]", "[::1]80", "[]:80",
+		"unix:/run/x", "127.0.0.1:80 ", "127.0.0.1:80:80", "[fe80::1%lo]:80",
 		"1111111111111111111111111111111111111111111111111:80",
 	};
 	static const char *const remote[] = { "0.0.0.0:80", "[::]:80", "192.0.2.1:80", "[2001:db8::1]:80",
@@ -840,8 +753,8 @@ static void test_command_line_shape(void **state)
 	    "-c", "f");
 	file_text = NULL;
 	BAD("command line: unknown option --frobnicate; softsocks --help lists all", "--frobnicate=3", URL);
-	BAD("command line: unknown option --lis;", "--lis=3",
-	    URL); /* no abbreviations: they would break with new options */
+	/* no abbreviations: they would break with new options */
+	BAD("command line: unknown option --lis;", "--lis=3", URL);
 	BAD("command line: unknown option --aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;",
 	    "--aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=3", URL);
 	BAD("command line: unknown option --;", "--=3", URL);

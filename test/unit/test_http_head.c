@@ -150,14 +150,9 @@ static void test_response(void **state)
 static void test_requests_of_all_kinds(void **state)
 {
 	static const char *const lines[] = {
-		"GET / HTTP/1.1",
-		"GET http://intranet/x?y=z#f HTTP/1.1",
-		"HEAD /a HTTP/1.0",
-		"OPTIONS * HTTP/1.1",
-		"CONNECT [2001:db8::1]:443 HTTP/1.1",
-		"DELETE / HTTP/1.1",
-		"PROPFIND /dav HTTP/1.1",
-		"PATCH / HTTP/1.1",
+		"GET / HTTP/1.1", "GET http://intranet/x?y=z#f HTTP/1.1", "HEAD /a HTTP/1.0",
+		"OPTIONS * HTTP/1.1", "CONNECT [2001:db8::1]:443 HTTP/1.1", "DELETE / HTTP/1.1",
+		"PROPFIND /dav HTTP/1.1", "PATCH / HTTP/1.1",
 	};
 	static struct http_head h;
 
