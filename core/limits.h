@@ -86,7 +86,7 @@
 #define SOCKS_HANDSHAKE_MS 10000u /* from accept to a whole request: a local program has no reason to take longer; also
 				   * from a refusal to the client's close */
 #define SOCKS_READ_MAX 1024u /* handshake and what a client sends along with it (TLS hello); more waits in its socket */
-#define CLIENT_KEEPALIVE_S 60u /* TCP asks a silent client after this long: one on another machine may have vanished */
+#define CLIENT_KEEPALIVE_S 60u /* how often TCP asks a silent client: one on another machine may have vanished */
 #define ACCEPT_BATCH 32u       /* clients accepted in one turn, so that they do not hold up the others */
 #define ACCEPT_PAUSE_MS 250u   /* until accepting is tried again when the system has no descriptor left */
 #define DESCRIPTORS_KEPT 64u   /* not for clients: listeners, the wire and its reconnects, resolving, files, libuv */

@@ -3,21 +3,22 @@
  *
  * Theory of operation
  *
- *     HANDSHAKE --request--> CONNECTING --flow opened--> REPLYING --delivered--> RELAYING --over--> CLOSING
- *         |                      |                                                                    ^
- *         +---malformed,---------+--failed--> REFUSING --delivered, and the client has closed---------+
- *             not supported
+ *     HANDSHAKE --request--> CONNECTING --flow opened--> RELAYING --over---------> CLOSING
+ *         |                      |                                                  ^
+ *         +--malformed, or not---+--failed--> REFUSING --the client has closed------+
+ *            supported
  *
- * The protocol is a pure machine (socks5.h): here its bytes are moved, its decision carried out, and the outcome told
- * to it. Reading goes on while the flow is being opened, so that a client that breaks off is noticed; what it sends
- * early is kept in the handshake's buffer and begins the relayed stream. When that is full the rest waits in the
- * socket. An EOF in that time is a half-close like any other: the client may have sent all it wanted.
+ * The protocol is a pure machine (socks5.h): here its bytes are moved, its decision carried out, and the
+ * outcome told to it. Reading goes on while the flow is being opened, so that a client that breaks off is
+ * noticed; what it sends early is kept in the handshake's buffer and begins the relayed stream. When that is
+ * full the rest waits in the socket. An EOF in that time is a half-close like any other: the client may have
+ * sent all it wanted.
  *
- * A refusal is delivered whole: reply, shutdown, and then reading on, into nothing, until the client closes. A close
- * with unread bytes would make TCP reset the connection, and the reply could be lost with it.
+ * A refusal is delivered whole: reply, shutdown, and then reading on, into nothing, until the client closes.
+ * A close with unread bytes would make TCP reset the connection, and the reply could be lost with it.
  *
- * Handshake memory (about 2.5 KiB) is freed before relaying starts. A second protocol on the same port gets its parser
- * beside socks5 in struct handshake, chosen by the first byte in parse(). */
+ * Handshake memory (about 2 KiB) is freed before relaying starts. A second protocol on the same port gets
+ * its parser beside socks5 in struct handshake, chosen by the first byte in parse(). */
 #include "socks/client.h"
 
 #include <assert.h>
@@ -37,14 +38,9 @@ _Static_assert(SOCKS_READ_MAX >= SOCKS5_MESSAGE_MAX, "the parser needs whole mes
 struct handshake {
 	struct socks5 socks5;
 	bool reading;
-	bool client_ended; /* its EOF was read */
-	size_t lent;       /* bytes in the req.write under way; 0: none is */
-	bool shut;         /* REFUSING: the shutdown was begun ... */
-	bool shut_done;    /* ... and is through */
-	union {
-		uv_write_t write;
-		uv_shutdown_t shutdown;
-	} req;
+	bool client_ended; /* its EOF was read: reading again would only say so again */
+	bool shut;         /* the shutdown after a refusal is through */
+	uv_shutdown_t shutdown;
 	size_t n;
 	uint8_t in[SOCKS_READ_MAX];
 };
@@ -74,7 +70,8 @@ const char *client_name(const struct client *c, char buf[static DEST_TEXT_MAX])
 	int n = sizeof(sa);
 	struct dest d;
 
-	(void)uv_tcp_getpeername(&c->relay.client, (struct sockaddr *)&sa, &n); /* gone already: stays AF_UNSPEC */
+	/* If it is gone already the family stays AF_UNSPEC. */
+	(void)uv_tcp_getpeername(&c->relay.client, (struct sockaddr *)&sa, &n);
 	sockaddr_to_dest(&sa, &d);
 	return dest_text(&d, buf);
 }
@@ -87,7 +84,13 @@ void client_close(struct client *c)
 	relay_close(&c->relay);
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------- */
+void client_probe(struct client *c)
+{
+	if (c->state == CLIENT_RELAYING)
+		relay_probe(&c->relay);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 static void parse(struct client *c);
 
@@ -113,7 +116,7 @@ static void on_end(struct client *c)
 {
 	stop_reading(c);
 	c->hs->client_ended = true;
-	if (c->state == CLIENT_HANDSHAKE || (c->state == CLIENT_REFUSING && c->hs->shut_done))
+	if (c->state == CLIENT_HANDSHAKE || (c->state == CLIENT_REFUSING && c->hs->shut))
 		client_close(c);
 }
 
@@ -122,7 +125,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 	struct client *c = s->data;
 	struct netstack *ns = c->relay.ns;
 
-	if (n < 0 && b->len == 0) {
+	if (n == UV_ENOBUFS && b->len == 0) {
 		stop_reading(c); /* full of early payload: the rest is for the relay */
 	} else if (n == UV_EOF) {
 		on_end(c);
@@ -146,19 +149,22 @@ static void start_reading(struct client *c)
 		client_close(c);
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
-static void push(struct client *c);
-
-static void begin_relay(struct client *c)
+/* Send what the parser has to say. Returns whether that went well; if not, the client is closed. All that
+ * a client is ever told fits into its socket's buffer many times over, and nothing was sent before: a
+ * socket that does not take it at once is not worth waiting for. */
+static bool deliver(struct client *c)
 {
-	struct handshake *h = c->hs;
+	struct slice tx = socks5_tx_peek(&c->hs->socks5);
+	uv_buf_t b = uv_buf_init((char *)(uintptr_t)tx.p, (unsigned)tx.n);
 
-	stop_reading(c);
-	c->hs = NULL;
-	enter(c, CLIENT_RELAYING);
-	relay_start(&c->relay, (struct slice){ .p = h->in, .n = h->n }, h->client_ended);
-	free(h);
+	if (tx.n > 0 && uv_try_write(stream(c), &b, 1) != (int)tx.n) {
+		client_close(c);
+		return false;
+	}
+	socks5_tx_consume(&c->hs->socks5, tx.n);
+	return true;
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status)
@@ -167,77 +173,28 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 
 	if (c->state == CLIENT_CLOSING)
 		return;
-	c->hs->shut_done = true;
+	c->hs->shut = true;
 	if (status < 0 || c->hs->client_ended)
 		client_close(c);
 }
 
-static void begin_shutdown(struct client *c)
+/* The parser has refused: tell the client, then read on into nothing until it closes, also if a full
+ * buffer has stopped the reading. */
+static void refuse(struct client *c)
 {
 	struct handshake *h = c->hs;
 
-	if (h->shut)
+	enter(c, CLIENT_REFUSING);
+	if (!deliver(c))
 		return;
-	h->shut = true;
-	h->req.shutdown.data = c;
-	if (uv_shutdown(&h->req.shutdown, stream(c), on_shutdown) != 0)
+	h->shutdown.data = c;
+	if (uv_shutdown(&h->shutdown, stream(c), on_shutdown) != 0)
 		client_close(c);
+	else
+		start_reading(c);
 }
 
-static void on_written(uv_write_t *req, int status)
-{
-	struct client *c = req->data;
-	struct netstack *ns = c->relay.ns;
-
-	if (c->state == CLIENT_CLOSING)
-		return;
-	if (status < 0) {
-		client_close(c);
-	} else {
-		socks5_tx_consume(&c->hs->socks5, c->hs->lent);
-		c->hs->lent = 0;
-		push(c);
-	}
-	flow_flush(ns);
-}
-
-/* Returns false if the client is gone. */
-static bool write_some(struct client *c, struct slice tx)
-{
-	struct handshake *h = c->hs;
-	uv_buf_t b = uv_buf_init((char *)(uintptr_t)tx.p, (unsigned)tx.n);
-	int w = uv_try_write(stream(c), &b, 1);
-
-	if (w == UV_EAGAIN) {
-		h->lent = tx.n;
-		h->req.write.data = c;
-		w = uv_write(&h->req.write, stream(c), &b, 1, on_written);
-	} else if (w > 0) {
-		socks5_tx_consume(&h->socks5, (size_t)w);
-	}
-	return w >= 0;
-}
-
-/* Deliver what the parser has to say; then do what had to wait for that. */
-static void push(struct client *c)
-{
-	while (c->hs && c->state != CLIENT_CLOSING && c->hs->lent == 0) {
-		struct slice tx = socks5_tx_peek(&c->hs->socks5);
-
-		if (tx.n > 0) {
-			if (!write_some(c, tx))
-				client_close(c);
-			continue;
-		}
-		if (c->state == CLIENT_REPLYING)
-			begin_relay(c);
-		else if (c->state == CLIENT_REFUSING)
-			begin_shutdown(c);
-		return;
-	}
-}
-
-/* --- the protocol's decisions --------------------------------------------------------------------------------- */
+/* --- the protocol's decisions -------------------------------------------------------------------------- */
 
 static void log_refusal(struct client *c)
 {
@@ -256,14 +213,6 @@ static void log_target(struct client *c, enum log_level level, const char *what)
 			 dest_text(&c->hs->socks5.dest, to), what);
 }
 
-/* What the client still sends is read into nothing: a full buffer may have stopped the reading. */
-static void refuse(struct client *c)
-{
-	enter(c, CLIENT_REFUSING);
-	start_reading(c);
-	push(c);
-}
-
 static void on_relay_failed(void *ctx, int err)
 {
 	struct client *c = ctx;
@@ -276,27 +225,20 @@ static void on_relay_failed(void *ctx, int err)
 static void on_relay_opened(void *ctx)
 {
 	struct client *c = ctx;
+	struct handshake *h = c->hs;
 	struct ip local;
 	uint16_t port;
 
 	log_target(c, LOG_DEBUG, "open");
 	relay_local(&c->relay, &local, &port);
-	socks5_connected(&c->hs->socks5, &local, port);
-	enter(c, CLIENT_REPLYING);
-	push(c);
-}
-
-static void begin_connect(struct client *c)
-{
-	int err;
-
-	enter(c, CLIENT_CONNECTING);
-	push(c);
-	if (c->state == CLIENT_CLOSING)
+	socks5_connected(&h->socks5, &local, port);
+	if (!deliver(c))
 		return;
-	err = relay_connect(&c->relay, &c->hs->socks5.dest);
-	if (err != 0)
-		on_relay_failed(c, err);
+	stop_reading(c);
+	c->hs = NULL;
+	enter(c, CLIENT_RELAYING);
+	relay_start(&c->relay, (struct slice){ .p = h->in, .n = h->n });
+	free(h);
 }
 
 static void parse(struct client *c)
@@ -304,20 +246,24 @@ static void parse(struct client *c)
 	struct handshake *h = c->hs;
 	size_t taken;
 	enum socks5_event ev = socks5_input(&h->socks5, (struct slice){ .p = h->in, .n = h->n }, &taken);
+	int err;
 
 	h->n -= taken;
 	memmove(h->in, h->in + taken, h->n);
-	if (ev == SOCKS5_CONNECT) {
-		begin_connect(c);
-	} else if (ev == SOCKS5_REFUSED) {
+	if (ev == SOCKS5_REFUSED) {
 		log_refusal(c);
 		refuse(c);
-	} else {
-		push(c);
+		return;
 	}
+	if (!deliver(c) || ev != SOCKS5_CONNECT)
+		return;
+	enter(c, CLIENT_CONNECTING);
+	err = relay_connect(&c->relay, &h->socks5.dest);
+	if (err != 0)
+		on_relay_failed(c, err);
 }
 
-/* --- from accept to end --------------------------------------------------------------------------------------- */
+/* --- from accept to end -------------------------------------------------------------------------------- */
 
 static void on_relay_over(void *ctx, int err)
 {
@@ -345,8 +291,8 @@ static const struct relay_events relay_events = {
 	.closed = on_relay_closed,
 };
 
-int client_new(struct client **ret, uv_loop_t *loop, int fd, struct netstack *ns, const struct client_events *ev,
-	       void *ctx)
+int client_new(struct client **ret, uv_loop_t *loop, int fd, struct netstack *ns,
+	       const struct client_events *ev, void *ctx)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	int err;

@@ -14,8 +14,9 @@ struct client_list;
 struct handshake;
 
 struct client_events {
-	/* From now on (@on) the program waits for this client to do something: send its request, or go after a refusal.
-	 * The owner does client_close() when that takes too long. First called from inside client_new(). */
+	/* From now on (@on) the program waits for this client to do something: send its request, or go
+	 * after a refusal. The owner does client_close() when that takes too long. First called from
+	 * inside client_new(). */
 	void (*waiting)(void *ctx, struct client *c, bool on);
 	void (*gone)(void *ctx, struct client *c); /* last event; the memory goes when it returns */
 };
@@ -23,10 +24,9 @@ struct client_events {
 enum client_state {
 	CLIENT_NEW,
 	CLIENT_HANDSHAKE,  /* its request has not come yet */
-	CLIENT_CONNECTING, /* the flow is being opened; what the client sends already is kept, up to SOCKS_READ_MAX */
-	CLIENT_REPLYING,   /* the flow is open, the success reply is on its way */
+	CLIENT_CONNECTING, /* the flow is being opened; what the client sends is kept, up to SOCKS_READ_MAX */
 	CLIENT_RELAYING,   /* the relay has the socket; the handshake's memory is freed */
-	CLIENT_REFUSING,   /* the last reply is on its way, or delivered: we wait for the client to close */
+	CLIENT_REFUSING,   /* it got the last reply: we wait for it to close */
 	CLIENT_CLOSING,    /* gone() will come */
 };
 
@@ -43,12 +43,16 @@ struct client {
 	struct relay relay;
 };
 
-/* Serve the connected socket @fd, which is the client's from here, also on failure. @ns, @ev and @ctx are lent until
- * gone(). Returns 0, or VE_NOMEM (then there is no event). */
-int client_new(struct client **ret, uv_loop_t *loop, int fd, struct netstack *ns, const struct client_events *ev,
-	       void *ctx);
+/* Serve the connected socket @fd, which is the client's from here, also on failure. @ns, @ev and @ctx are
+ * lent until gone(). Returns 0, or VE_NOMEM (then there is no event). */
+int client_new(struct client **ret, uv_loop_t *loop, int fd, struct netstack *ns,
+	       const struct client_events *ev, void *ctx);
 
-/* Close its socket and free its flow at once; gone() follows from the loop. Again: nothing. Does not flow_flush(). */
+/* relay_probe(), for a client that is being relayed; gone() may follow. */
+void client_probe(struct client *c);
+
+/* Close its socket and free its flow at once; gone() follows from the loop. Again: nothing. Does not
+ * flow_flush(). */
 void client_close(struct client *c);
 
 /* "ADDRESS:PORT" of the client's end, for logs, into @buf; returns @buf. */

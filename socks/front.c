@@ -3,14 +3,15 @@
  *
  * Theory of operation
  *
- * Listeners are plain sockets under uv_poll, not uv_tcp listeners, for what has to happen when clients cannot be taken.
- * libuv's answer to a full descriptor table is to accept and close every client in the queue, and if it lost its spare
- * descriptor it tries for ever; neither is reported. Here accepting simply stops and clients wait in the kernel's
- * queue: because we are full until one is gone, because descriptors are short until one is gone or a pause is over.
+ * Listeners are plain sockets under uv_poll, not uv_tcp listeners, for what has to happen when clients cannot
+ * be taken. libuv's answer to a full descriptor table is to accept and close every client in the queue, and
+ * if it lost its spare descriptor it tries for ever; neither is reported. Here accepting simply stops and
+ * clients wait in the kernel's queue: when we are full until one is gone, when descriptors are short until a
+ * pause is over.
  *
- * Each client is on one of two lists. "Waiting" holds those that owe us something (client.h); all have the same time
- * for it, so appending keeps the list ordered by deadline, and one timer for the first of them serves all. "Served" are
- * the others, closing ones included, until libuv has let go of them. */
+ * Each client is on one of two lists. "Waiting" holds those that owe us something (client.h); all have the
+ * same time for it, so appending keeps the list ordered by deadline, and one timer for the first of them
+ * serves all. "Served" are the others, closing ones included, until libuv has let go of them. */
 #include "socks/front.h"
 
 #include <assert.h>
@@ -26,6 +27,7 @@
 #include "core/bytes.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "netstack/flow.h"
 #include "socks/client.h"
 #include "socks/sockaddr.h"
 
@@ -56,13 +58,15 @@ struct front {
 	unsigned max;      /* of nclients */
 
 	bool accepting;
-	bool starved;       /* accept() found no descriptor or memory: not before @resume_at, or until a client is gone */
+	bool starved;       /* accept() found no descriptor or memory: again at @resume_at */
 	uint64_t resume_at;
 	bool told_starved;  /* one line for each shortage, not for each try */
 	bool told_full;
+
+	uint64_t sweep_at; /* when the served are probed next, every CLIENT_KEEPALIVE_S while there are any */
 };
 
-/* --- lists ---------------------------------------------------------------------------------------------------- */
+/* --- lists --------------------------------------------------------------------------------------------- */
 
 static void list_remove(struct client *c)
 {
@@ -82,7 +86,7 @@ static void list_append(struct client_list *l, struct client *c)
 	l->last = c;
 }
 
-/* --- time ----------------------------------------------------------------------------------------------------- */
+/* --- time ---------------------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *t)
 {
@@ -91,7 +95,8 @@ static void on_timer(uv_timer_t *t)
 	front_tick(fr, uv_now(fr->loop));
 }
 
-/* Set the timer for what is due first. One that was set for something that is over fires for nothing, and is set anew. */
+/* Set the timer for what is due first. One that was set for something that is over fires for nothing, and
+ * is set anew. */
 static void arm(struct front *fr)
 {
 	uint64_t now = uv_now(fr->loop);
@@ -99,11 +104,13 @@ static void arm(struct front *fr)
 
 	if (fr->starved && fr->resume_at < due)
 		due = fr->resume_at;
+	if (fr->served.first && fr->sweep_at < due)
+		due = fr->sweep_at;
 	if (due != UINT64_MAX && !fr->closing)
 		uv_timer_start(&fr->timer, on_timer, due > now ? due - now : 0, 0);
 }
 
-/* --- accepting ------------------------------------------------------------------------------------------------ */
+/* --- accepting ----------------------------------------------------------------------------------------- */
 
 static void on_acceptable(uv_poll_t *p, int status, int events);
 
@@ -126,7 +133,7 @@ static void update_accepting(struct front *fr)
 static void starve(struct front *fr, int err)
 {
 	if (!fr->told_starved)
-		log_warn("front: cannot accept: %s; clients wait (%u are served)", strerror(err), fr->nclients);
+		log_warn("front: cannot accept: %s; new clients wait", strerror(err));
 	fr->told_starved = true;
 	fr->starved = true;
 	fr->resume_at = uv_now(fr->loop) + ACCEPT_PAUSE_MS;
@@ -137,17 +144,17 @@ static void starve(struct front *fr, int err)
 static void on_client_waiting(void *ctx, struct client *c, bool on)
 {
 	struct front *fr = ctx;
-	bool first;
+	struct client_list *to = on ? &fr->waiting : &fr->served;
+	uint64_t now = uv_now(fr->loop);
+	bool first = !to->first;
 
 	if (c->list)
 		list_remove(c);
-	if (!on) {
-		list_append(&fr->served, c);
-		return;
-	}
-	first = !fr->waiting.first;
-	c->deadline = uv_now(fr->loop) + SOCKS_HANDSHAKE_MS;
-	list_append(&fr->waiting, c);
+	list_append(to, c);
+	if (on)
+		c->deadline = now + SOCKS_HANDSHAKE_MS;
+	else if (first)
+		fr->sweep_at = now + 1000u * CLIENT_KEEPALIVE_S;
 	if (first)
 		arm(fr);
 }
@@ -166,12 +173,10 @@ static void on_client_gone(void *ctx, struct client *c)
 
 	list_remove(c);
 	fr->nclients--;
-	if (fr->closing) {
+	if (fr->closing)
 		maybe_free(fr);
-		return;
-	}
-	fr->starved = false; /* its descriptor is free now */
-	update_accepting(fr);
+	else
+		update_accepting(fr);
 }
 
 static const struct client_events client_events = {
@@ -196,12 +201,13 @@ static void serve(struct front *fr, int fd)
 	update_accepting(fr);
 }
 
-/* accept(2): these concern the one connection that was to be accepted, which is gone; the next may be fine. */
+/* accept(2): these concern the one connection that was to be accepted, which is gone; the next may be
+ * fine. */
 static bool is_about_one_client(int err)
 {
 	static const int errs[] = {
-		EINTR, ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
-		ENETUNREACH,
+		EINTR,	   ECONNABORTED, EPROTO,       EPERM,	   ENETDOWN,	ENOPROTOOPT,
+		EHOSTDOWN, ENONET,	 EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(errs); i++) {
@@ -233,7 +239,9 @@ static void on_acceptable(uv_poll_t *p, int status, int events)
 	}
 }
 
-void front_tick(struct front *fr, uint64_t now_ms)
+/* --- what is due --------------------------------------------------------------------------------------- */
+
+static void close_slow_clients(struct front *fr, uint64_t now_ms)
 {
 	struct client *c;
 
@@ -241,9 +249,24 @@ void front_tick(struct front *fr, uint64_t now_ms)
 		char name[DEST_TEXT_MAX];
 
 		if (log_enabled(LOG_DEBUG))
-			log_debug("client %s: closed: nothing came for %u s", client_name(c, name), SOCKS_HANDSHAKE_MS / 1000);
+			log_debug("client %s: closed: took too long", client_name(c, name));
 		client_close(c); /* is not waiting any more */
 	}
+}
+
+static void sweep(struct front *fr, uint64_t now_ms)
+{
+	fr->sweep_at = now_ms + 1000u * CLIENT_KEEPALIVE_S;
+	for (struct client *c = fr->served.first; c; c = c->next)
+		client_probe(c);
+	flow_flush(fr->ns);
+}
+
+void front_tick(struct front *fr, uint64_t now_ms)
+{
+	close_slow_clients(fr, now_ms);
+	if (fr->served.first && fr->sweep_at <= now_ms)
+		sweep(fr, now_ms);
 	if (fr->starved && fr->resume_at <= now_ms) {
 		fr->starved = false;
 		update_accepting(fr);
@@ -251,7 +274,7 @@ void front_tick(struct front *fr, uint64_t now_ms)
 	arm(fr);
 }
 
-/* --- listeners ------------------------------------------------------------------------------------------------ */
+/* --- listeners ----------------------------------------------------------------------------------------- */
 
 static int listen_fault(const struct dest *d, int err, struct fault *f)
 {
@@ -262,7 +285,7 @@ static int listen_fault(const struct dest *d, int err, struct fault *f)
 		{ EADDRINUSE, "address already in use; another softsocks? choose a different one with -l" },
 		{ EADDRNOTAVAIL, "no such address on this machine; choose a different one with -l" },
 		{ EACCES, "not permitted; ports below 1024 need privileges: choose a higher one with -l" },
-		{ EAFNOSUPPORT, "this system has no addresses of that family; choose a different one with -l" },
+		{ EAFNOSUPPORT, "this system has none of that family; choose a different one with -l" },
 	};
 	char text[DEST_TEXT_MAX];
 
@@ -272,7 +295,8 @@ static int listen_fault(const struct dest *d, int err, struct fault *f)
 			return VE_LISTEN;
 		}
 	}
-	fault_set_final(f, VE_LISTEN, "listener %s: %s; choose a different one with -l", dest_text(d, text), strerror(err));
+	fault_set_final(f, VE_LISTEN, "listener %s: %s; choose a different one with -l", dest_text(d, text),
+			strerror(err));
 	return VE_LISTEN;
 }
 
@@ -298,14 +322,16 @@ static int open_listener(struct listener *l, const struct dest *at, struct fault
 	struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
 	socklen_t n = sizeof(sa);
 	char text[DEST_TEXT_MAX];
+	int family = at->ip.family == IP_V6 ? AF_INET6 : AF_INET;
 	int fd, err;
 
 	if (at->ip.family == IP_NONE) {
-		fault_set_final(f, VE_LISTEN, "listener %s: not an address; name one of this machine with -l, as in "
-					      "127.0.0.1:1080 or [::1]:1080", dest_text(at, text));
+		fault_set_final(f, VE_LISTEN,
+				"listener %s: not an address; choose one with -l, as in 127.0.0.1:1080",
+				dest_text(at, text));
 		return VE_LISTEN;
 	}
-	fd = socket(at->ip.family == IP_V6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return listen_fault(at, errno, f);
 	if (bind_and_listen(fd, at) != 0 || getsockname(fd, (struct sockaddr *)&sa, &n) != 0) {
@@ -347,7 +373,7 @@ static void close_listener(struct listener *l)
 	l->fd = -1;
 }
 
-/* --- start and end -------------------------------------------------------------------------------------------- */
+/* --- start and end ------------------------------------------------------------------------------------- */
 
 /* Each client takes one descriptor. Flows take none. */
 static unsigned clients_max(void)
@@ -355,10 +381,13 @@ static unsigned clients_max(void)
 	struct rlimit l;
 	rlim_t max;
 
-	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == RLIM_INFINITY || l.rlim_cur >= CLIENTS_MAX + DESCRIPTORS_KEPT)
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == RLIM_INFINITY)
+		return CLIENTS_MAX;
+	if (l.rlim_cur >= CLIENTS_MAX + DESCRIPTORS_KEPT)
 		return CLIENTS_MAX;
 	max = l.rlim_cur > DESCRIPTORS_KEPT ? l.rlim_cur - DESCRIPTORS_KEPT : 1;
-	log_info("front: at most %u clients at once: the limit of open files is %u", (unsigned)max, (unsigned)l.rlim_cur);
+	log_info("front: at most %u clients at once, because at most %u files can be open", (unsigned)max,
+		 (unsigned)l.rlim_cur);
 	return (unsigned)max;
 }
 

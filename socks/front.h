@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* front.h - the local face: listeners and their clients.
  *
- * Listeners open once, at the start, and stay open while the tunnel goes and comes. Each client is parsed (socks5.h),
- * connected to a flow and relayed (relay.h). When CLIENTS_MAX are served, or as many as the limit of open files allows
- * (all but DESCRIPTORS_KEPT of those), new ones wait in the kernel's listen queue. The program must ignore SIGPIPE. */
+ * Listeners open once, at the start, and stay open while the tunnel goes and comes. Each client is parsed
+ * (socks5.h), connected to a flow and relayed (relay.h). When CLIENTS_MAX are served, or as many as the
+ * limit of open files allows (all but DESCRIPTORS_KEPT of those), new ones wait in the kernel's listen
+ * queue. The program must ignore SIGPIPE. */
 #ifndef SOCKS_FRONT_H
 #define SOCKS_FRONT_H
 
@@ -16,10 +17,10 @@
 struct front;
 struct netstack;
 
-/* Open all @n listeners, or none; n is 1..LISTENERS_MAX. @ns is lent until the front is closed. A port of 0 lets the
- * kernel choose. IPv6 addresses are bound for IPv6 only.
- * Returns 0, or VE_NOMEM, VE_LISTEN with @f ("listener 127.0.0.1:1080: address already in use; another softsocks?
- * choose a different one with -l"). */
+/* Open all @n listeners, or none; n is 1..LISTENERS_MAX. @ns is lent until the front is closed. A port of
+ * 0 lets the kernel choose. IPv6 addresses are bound for IPv6 only. Returns 0, or VE_NOMEM, VE_LISTEN with
+ * @f ("listener 127.0.0.1:1080: address already in use; another softsocks? choose a different one with
+ * -l"). */
 int front_new(struct front **ret, uv_loop_t *loop, struct netstack *ns, const struct dest *listen, unsigned n,
 	      struct fault *f);
 
@@ -29,8 +30,9 @@ void front_address(const struct front *fr, unsigned i, struct dest *ret);
 /* Number of clients now being served. */
 unsigned front_clients(const struct front *fr);
 
-/* Do what is due at @now_ms, by the loop's clock (uv_now()): close clients that took SOCKS_HANDSHAKE_MS, accept again
- * after a pause. The front's own timer calls it; tests call it with other times. */
+/* Do what is due at @now_ms, by the loop's clock (uv_now()): close clients that took SOCKS_HANDSHAKE_MS,
+ * accept again after a pause, look for clients that have vanished. The front's own timer calls it; tests
+ * call it with other times. */
 void front_tick(struct front *fr, uint64_t now_ms);
 
 /* Close listeners and clients (their flows are freed at once), then free when libuv is done. NULL is fine. */

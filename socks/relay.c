@@ -3,23 +3,27 @@
  *
  * Theory of operation
  *
- *     client -> flow   The socket is read straight into the flow's send window: flow_reserve() is the allocator of
- *                      uv_read_start(). No room: reading stops, so the client's TCP stops it; writable() resumes.
- *     flow -> client   The received pieces are given to the socket as they lie. What the socket does not take at once
- *                      is lent to one uv_write(); only when that is through are the bytes consumed, which is what
- *                      opens the flow's window again. So a client that does not read holds up its own flow only.
+ *     client -> flow   The socket is read straight into the flow's send window: flow_reserve() is the
+ *                      allocator of uv_read_start(). No room: reading stops, so the client's TCP stops it;
+ *                      writable() resumes.
+ *     flow -> client   The received pieces are given to the socket as they lie. What the socket does not take
+ *                      at once is lent to one uv_write(); only when that is through are the bytes consumed,
+ *                      which is what opens the flow's window again. So a client that does not read holds up
+ *                      its own flow only.
  *
- * Ends. The client's EOF becomes flow_shutdown(), the flow's VE_EOF becomes uv_shutdown() after the last byte; when both
- * have happened the relay is over. A flow that breaks is first emptied into the client, because what came before the
- * break is worth having (a server that answers and resets is common); then, if the stream's end had not come, the
- * client's socket is reset, so that it cannot take a truncated stream for a whole one. A client that breaks resets the
- * flow at once: nobody is left to read.
+ * Ends. The client's EOF becomes flow_shutdown(), the flow's VE_EOF becomes uv_shutdown() after the last
+ * byte; when both have happened the relay is over. A flow that breaks is first emptied into the client,
+ * because what came before the break is worth having (a server that answers and resets is common); then, if
+ * the stream's end had not come, the client's socket is reset, so that it cannot take a truncated stream for
+ * a whole one. A client that breaks resets the flow at once: nobody is left to read.
  *
- * Every libuv callback ends with flow_flush(); flow events need none. Callbacks that come after relay_close() touch
- * neither flow nor stack: these may be gone. */
+ * Every libuv callback ends with flow_flush(); flow events need none. Callbacks that come after
+ * relay_close() touch neither flow nor stack: these may be gone. */
 #include "socks/relay.h"
 
 #include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,8 +34,8 @@
 
 /* Pieces offered to the socket at once: 64 segments of 1,360 bytes are about 85 KiB. */
 #define PIECES 64
-/* Pieces lent to a uv_write(). libuv keeps four without allocating; when they are through, the socket has room again
- * for whole batches. */
+/* Pieces lent to a uv_write(). libuv keeps four without allocating; when they are through, the socket has
+ * room again for whole batches. */
 #define PIECES_LENT 4
 
 static uv_stream_t *stream(struct relay *r)
@@ -39,7 +43,7 @@ static uv_stream_t *stream(struct relay *r)
 	return (uv_stream_t *)&r->client;
 }
 
-/* --- the end -------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------- */
 
 static void stop_reading(struct relay *r)
 {
@@ -57,7 +61,8 @@ static void finish(struct relay *r, int err)
 	r->ev->over(r->ctx, err);
 }
 
-/* The stream to the client has ended in order: over, if the other direction has ended as well, or cannot go on. */
+/* The stream to the client has ended in order: over, if the other direction has ended as well, or cannot
+ * go on. */
 static void settle(struct relay *r)
 {
 	if (r->end == END_DONE && (r->fin_passed_on || r->flow_closed))
@@ -83,14 +88,28 @@ void relay_close(struct relay *r)
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	r->state = RELAY_CLOSING;
 	r->client.data = r;
-	uv_close((uv_handle_t *)&r->client, on_closed); /* before the flow goes, whose memory a uv_write() may have */
+	uv_close((uv_handle_t *)&r->client, on_closed); /* before the flow, whose memory it may have */
 	flow_free(r->flow);
 	r->flow = NULL;
 	free(r->early);
 	r->early = NULL;
 }
 
-/* --- flow -> client ------------------------------------------------------------------------------------------- */
+void relay_probe(struct relay *r)
+{
+	int err = 0;
+	socklen_t n = sizeof(err);
+	uv_os_fd_t fd;
+
+	if (r->state != RELAY_RUNNING || r->reading || r->lent > 0)
+		return;
+	if (uv_fileno((uv_handle_t *)&r->client, &fd) == 0)
+		(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n);
+	if (err != 0)
+		finish(r, VE_RESET);
+}
+
+/* --- flow -> client ------------------------------------------------------------------------------------ */
 
 static void pump_to_client(struct relay *r);
 
@@ -195,7 +214,7 @@ static void pump_to_client(struct relay *r)
 	}
 }
 
-/* --- client -> flow ------------------------------------------------------------------------------------------- */
+/* --- client -> flow ------------------------------------------------------------------------------------ */
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
 {
@@ -210,13 +229,6 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
 		*ret = uv_buf_init((char *)p, (unsigned)min_size(room, FLOW_SEND_MAX));
 }
 
-static void pass_on_fin(struct relay *r)
-{
-	flow_shutdown(r->flow);
-	r->fin_passed_on = true;
-	settle(r);
-}
-
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
 	struct relay *r = s->data;
@@ -224,12 +236,13 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 
 	if (n > 0) {
 		flow_commit(r->flow, (size_t)n);
-	} else if (n < 0 && b->len == 0) {
+	} else if (n == UV_ENOBUFS && b->len == 0) {
 		stop_reading(r); /* no room; writable() resumes */
 	} else if (n == UV_EOF) {
 		stop_reading(r);
-		r->client_ended = true;
-		pass_on_fin(r);
+		flow_shutdown(r->flow);
+		r->fin_passed_on = true;
+		settle(r);
 	} else if (n < 0) {
 		finish(r, VE_RESET);
 	}
@@ -267,23 +280,20 @@ static bool early_is_through(struct relay *r)
 	return true;
 }
 
-/* Go on where the flow's room ended: what came early, then the client's end or the socket. */
+/* Go on where the flow's room ended: what came early, then the socket. */
 static void pump_to_flow(struct relay *r)
 {
 	if (r->flow_closed || r->fin_passed_on || r->reading)
 		return;
 	if (!early_is_through(r))
 		return;
-	if (r->client_ended) {
-		pass_on_fin(r);
-	} else if (uv_read_start(stream(r), on_alloc, on_read) != 0) {
-		finish(r, VE_RESET);
-	} else {
+	if (uv_read_start(stream(r), on_alloc, on_read) == 0)
 		r->reading = true;
-	}
+	else
+		finish(r, VE_RESET);
 }
 
-/* --- events of the flow --------------------------------------------------------------------------------------- */
+/* --- events of the flow -------------------------------------------------------------------------------- */
 
 static void on_flow_opened(void *ctx)
 {
@@ -339,9 +349,22 @@ static const struct flow_events flow_events = {
 	.closed = on_flow_closed,
 };
 
-/* --- start ---------------------------------------------------------------------------------------------------- */
+/* --- start --------------------------------------------------------------------------------------------- */
 
-int relay_init(struct relay *r, uv_loop_t *loop, int fd, struct netstack *ns, const struct relay_events *ev, void *ctx)
+/* Improvements, both: a socket that refuses them works. The number of probes stays the system's (nine on
+ * Linux). */
+static void tune(int fd)
+{
+	static const int on = 1, seconds = CLIENT_KEEPALIVE_S;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+int relay_init(struct relay *r, uv_loop_t *loop, int fd, struct netstack *ns, const struct relay_events *ev,
+	       void *ctx)
 {
 	*r = (struct relay){ .ns = ns, .ev = ev, .ctx = ctx, .state = RELAY_IDLE };
 	uv_tcp_init(loop, &r->client); /* without a socket to make it cannot fail */
@@ -349,9 +372,7 @@ int relay_init(struct relay *r, uv_loop_t *loop, int fd, struct netstack *ns, co
 		close(fd);
 		return VE_IO;
 	}
-	/* Both are improvements: a socket that refuses them works. */
-	(void)uv_tcp_nodelay(&r->client, 1);
-	(void)uv_tcp_keepalive(&r->client, 1, CLIENT_KEEPALIVE_S);
+	tune(fd);
 	return 0;
 }
 
@@ -373,14 +394,13 @@ void relay_local(const struct relay *r, struct ip *ret, uint16_t *ret_port)
 	flow_addresses(r->flow, ret, ret_port, &remote);
 }
 
-void relay_start(struct relay *r, struct slice early, bool client_ended)
+void relay_start(struct relay *r, struct slice early)
 {
 	size_t done;
 
 	assert(r->state == RELAY_OPEN);
 	r->state = RELAY_RUNNING;
 	r->client.data = r;
-	r->client_ended = client_ended;
 	done = r->flow_closed ? early.n : fill_flow(r, early.p, early.n);
 	if (done < early.n) {
 		r->early_n = early.n - done;

@@ -3,20 +3,21 @@
  *
  * Theory of operation
  *
- * A handshake is at most two messages from the client. Each is parsed out of the one piece the caller holds, as soon as
- * it is whole; until then nothing is taken, so there is no partial state to get wrong and every way of cutting the bytes
- * gives the same result. A client may send both messages and its payload at once: they are taken one after the other.
+ * A handshake is at most two messages from the client. Each is parsed out of the one piece the caller holds,
+ * as soon as it is whole; until then nothing is taken, so there is no partial state to get wrong and every
+ * way of cutting the bytes gives the same result. A client may send both messages and its payload at once:
+ * they are taken one after the other.
  *
  *     GREETING --methods ok--> REQUEST --connect--> CONNECTING --opened--> CONNECTED
  *         |                       |                     |
  *         +-----------------------+---------------------+--> REFUSED
  *
- * The machine decides from the fewest bytes that allow it: a greeting by its first byte, a request that we do not serve
- * by its first four. That does not depend on where the bytes were cut either. A refusal is final: its answer is queued,
- * and what the client sends afterwards is not looked at.
+ * The machine decides from the fewest bytes that allow it: a greeting by its first byte, a request that we do
+ * not serve by its first four. That does not depend on where the bytes were cut either. A refusal is final:
+ * its answer is queued, and what the client sends afterwards is not looked at.
  *
- * Other protocols on the same port will be told apart by the same first byte; then this file keeps what begins with 5,
- * and the two foreign answers at its end go. */
+ * Other protocols on the same port will be told apart by the same first byte; then this file keeps what
+ * begins with 5, and the two foreign answers at its end go. */
 #include "socks/socks5.h"
 
 #include <assert.h>
@@ -52,7 +53,7 @@ static void enter(struct socks5 *s, enum socks5_state to)
 	s->state = to;
 }
 
-/* --- what we say ---------------------------------------------------------------------------------------------- */
+/* --- what we say --------------------------------------------------------------------------------------- */
 
 static void say(struct socks5 *s, const void *p, size_t n)
 {
@@ -98,7 +99,7 @@ static enum socks5_event refuse_request(struct socks5 *s, enum reply code, const
 	return refuse(s, why);
 }
 
-/* --- greeting, RFC 1928 section 3 ----------------------------------------------------------------------------- */
+/* --- greeting, RFC 1928 section 3 ---------------------------------------------------------------------- */
 
 static enum socks5_event foreign(struct socks5 *s, uint8_t first);
 
@@ -123,7 +124,7 @@ static enum socks5_event on_greeting(struct socks5 *s, struct rd *in)
 	return SOCKS5_MORE;
 }
 
-/* --- request, RFC 1928 section 4 and 5 ------------------------------------------------------------------------ */
+/* --- request, RFC 1928 section 4 and 5 ----------------------------------------------------------------- */
 
 /* Judge VER CMD RSV ATYP: what refuses does so before the address has come. */
 static bool is_served(struct socks5 *s, const uint8_t head[static 4])
@@ -185,7 +186,7 @@ static enum socks5_event on_request(struct socks5 *s, struct rd *in)
 	return SOCKS5_CONNECT;
 }
 
-/* --- the machine ---------------------------------------------------------------------------------------------- */
+/* --- the machine --------------------------------------------------------------------------------------- */
 
 void socks5_init(struct socks5 *s)
 {
@@ -245,7 +246,7 @@ void socks5_tx_consume(struct socks5 *s, size_t n)
 	s->tx_head = (uint16_t)(s->tx_head + n);
 }
 
-/* --- clients of other protocols ------------------------------------------------------------------------------- */
+/* --- clients of other protocols ------------------------------------------------------------------------ */
 
 /* Every HTTP method begins with a letter, and a browser shows its user the text. */
 static const char http_answer[] = "HTTP/1.1 501 Not Implemented\r\n"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* socks5.h - the server side of SOCKS5 (RFC 1928), as a pure machine.
  *
- * Bytes of a client go in, bytes for it and one decision come out: where it wants to be connected, or that it is
- * refused. No socket, no clock, no allocation. CONNECT without authentication is served; the other commands, address
- * types and methods get the code that RFC 1928 has for "not supported". What is no SOCKS5 at all gets an answer that
- * its sender understands, where there is one: SOCKS4 its rejection, HTTP a 501 that says what this port speaks.
+ * Bytes of a client go in, bytes for it and one decision come out: where it wants to be connected, or that it
+ * is refused. No socket, no clock, no allocation. CONNECT without authentication is served; the other
+ * commands, address types and methods get the code that RFC 1928 has for "not supported". What is no SOCKS5
+ * at all gets an answer that its sender understands, where there is one: SOCKS4 its rejection, HTTP a 501
+ * that says what this port speaks.
  *
  *     loop: socks5_input()  -> SOCKS5_MORE      come back with more behind what was not taken
  *                           -> SOCKS5_CONNECT   s->dest; then socks5_connected() or socks5_failed()
@@ -19,8 +20,8 @@
 #include "core/addr.h"
 #include "core/bytes.h"
 
-/* The longest message of a client: a request with a name, 4 + 1 + 255 + 2. A caller with so much space never gets
- * stuck; a greeting is shorter (2 + 255). */
+/* The longest message of a client: a request with a name, 4 + 1 + 255 + 2. A caller with so much space
+ * never gets stuck; a greeting is shorter (2 + 255). */
 #define SOCKS5_MESSAGE_MAX 262u
 
 /* All that one client is ever sent: method choice and reply are 2 + 22, the HTTP answer is the longest. */
@@ -46,14 +47,15 @@ struct socks5 {
 
 void socks5_init(struct socks5 *s);
 
-/* Look at @in, all bytes of the client that were not taken yet, from the oldest. Whole messages are taken from its
- * front: *ret_taken says how many bytes; the caller drops these and keeps the rest. After SOCKS5_CONNECT the rest is
- * the beginning of the client's payload. Returns what is next to do. Later calls take nothing and return SOCKS5_MORE
- * after a SOCKS5_CONNECT, SOCKS5_REFUSED after a refusal. */
+/* Look at @in, all bytes of the client that were not taken yet, from the oldest. Whole messages are taken
+ * from its front: *ret_taken says how many bytes; the caller drops these and keeps the rest. After
+ * SOCKS5_CONNECT the rest is the beginning of the client's payload. Returns what is next to do. Later
+ * calls take nothing and return SOCKS5_MORE after a SOCKS5_CONNECT, SOCKS5_REFUSED after a refusal. */
 enum socks5_event socks5_input(struct socks5 *s, struct slice in, size_t *ret_taken);
 
-/* The outcome that SOCKS5_CONNECT asks for, exactly once: the connection is open, from @local and @local_port (BND.ADDR
- * and BND.PORT; family IP_NONE is sent as 0.0.0.0); or it failed with the VE_* @err, which chooses the reply code. */
+/* The outcome that SOCKS5_CONNECT asks for, exactly once: the connection is open, from @local and
+ * @local_port (BND.ADDR and BND.PORT; family IP_NONE is sent as 0.0.0.0); or it failed with the VE_* @err,
+ * which chooses the reply code. */
 void socks5_connected(struct socks5 *s, const struct ip *local, uint16_t local_port);
 void socks5_failed(struct socks5 *s, int err);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fuzz_socks5.c - the SOCKS5 machine with any bytes in any pieces.
  *
- * Input: one byte how to cut (0: not at all; else pieces of 1..7 bytes, by a generator it seeds), one byte for the
- * outcome of a connect, then the client's bytes. Checked: cutting changes nothing, no more is taken than was given, what
- * is sent is well-formed, a destination is one. */
+ * Input: one byte how to cut (0: not at all; else pieces of 1..7 bytes, by a generator it seeds), one byte
+ * for the outcome of a connect, then the client's bytes. Checked: cutting changes nothing, no more is
+ * taken than was given, what is sent is well-formed, a destination is one. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -54,6 +54,7 @@ static void check_dest(const struct dest *d)
 static void finish(struct socks5 *s, struct result *r, uint8_t outcome)
 {
 	const struct ip local = { .family = outcome & 1 ? IP_V6 : IP_V4, .b = { 10, outcome } };
+	enum socks5_event ev;
 	size_t taken = 1;
 
 	if (r->event != SOCKS5_CONNECT)
@@ -65,7 +66,8 @@ static void finish(struct socks5 *s, struct result *r, uint8_t outcome)
 	else
 		socks5_failed(s, -(outcome - 128));
 	drain(s, r);
-	MUST(socks5_input(s, (struct slice){ local.b, 1 }, &taken) == (outcome < 128 ? SOCKS5_MORE : SOCKS5_REFUSED));
+	ev = socks5_input(s, (struct slice){ local.b, 1 }, &taken);
+	MUST(ev == (outcome < 128 ? SOCKS5_MORE : SOCKS5_REFUSED));
 	MUST(taken == 0);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_socks5.c - the SOCKS5 machine against RFC 1928, requirement by requirement, and against every cut of its input. */
+/* test_socks5.c - the SOCKS5 machine against RFC 1928, requirement by requirement, and against every cut
+ * of its input. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,11 +16,11 @@
 #include "socks/socks5.h"
 
 #define GREETING "\x05\x01\x00"
-#define NO_ADDRESS "\x00\x01\x00\x00\x00\x00\x00\x00" /* RSV ATYP BND.ADDR BND.PORT of a refusal */
+#define NOWHERE "\x00\x01\x00\x00\x00\x00\x00\x00" /* RSV ATYP BND.ADDR BND.PORT of a refusal */
 #define CHOSEN "\x05\x00"
 #define B(s) { (const uint8_t *)(s), sizeof(s) - 1 }
 
-/* --- running the machine -------------------------------------------------------------------------------------- */
+/* --- running the machine ------------------------------------------------------------------------------- */
 
 struct run {
 	struct socks5 s;
@@ -92,7 +93,23 @@ static void assert_sent(const struct run *r, struct slice want)
 	assert_memory_equal(r->tx, want.p, want.n);
 }
 
-/* --- RFC 1928 as a table -------------------------------------------------------------------------------------- */
+/* --- RFC 1928 as a table ------------------------------------------------------------------------------- */
+
+#define V4 "\x05\x01\x00\x01" /* VER CMD RSV ATYP */
+#define NAME "\x05\x01\x00\x03"
+#define V6 "\x05\x01\x00\x04"
+#define ZEROS_13 "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+/* What a greeting leads to; @rest is behind it. */
+#define CHOOSES(requirement, greeting) { requirement, B(greeting), SOCKS5_MORE, B(CHOSEN), B(""), NULL }
+#define NONE_FITS(requirement, greeting, rest) \
+	{ requirement, B(greeting rest), SOCKS5_REFUSED, B("\x05\xff"), B(rest), NULL }
+/* What a request leads to, sent together with a good greeting; @taken is read off the input, @rest is not. */
+#define CONNECTS(requirement, request, text, payload) \
+	{ requirement, B(GREETING request payload), SOCKS5_CONNECT, B(CHOSEN), B(payload), text }
+#define REFUSES(requirement, taken, rest, code) \
+	{ requirement, B(GREETING taken rest), SOCKS5_REFUSED, B(CHOSEN "\x05" code NOWHERE), B(rest), NULL }
+#define FOREIGN(requirement, in, out) { requirement, B(in), SOCKS5_REFUSED, B(out), B(in), NULL }
 
 static const struct row {
 	const char *requirement;
@@ -103,76 +120,50 @@ static const struct row {
 	const char *dest;     /* CONNECT: as text */
 } rows[] = {
 	/* section 3: greeting */
-	{ "3: X'00' offered alone is chosen", B(GREETING), SOCKS5_MORE, B(CHOSEN), B(""), NULL },
-	{ "3: X'00' is chosen among others, wherever it stands", B("\x05\x03\x02\x01\x00"), SOCKS5_MORE, B(CHOSEN), B(""),
-	  NULL },
-	{ "3: X'00' is chosen when username/password is offered first", B("\x05\x02\x02\x00"), SOCKS5_MORE, B(CHOSEN),
-	  B(""), NULL },
-	{ "3: none acceptable is answered with X'FF'", B("\x05\x01\x02"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
-	{ "3: GSSAPI alone is not acceptable", B("\x05\x01\x01"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
-	{ "3: X'FF' offered as a method is none", B("\x05\x01\xff"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
-	{ "3: private methods are not acceptable", B("\x05\x02\x80\xfe"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
-	{ "3: no method at all is answered with X'FF'", B("\x05\x00"), SOCKS5_REFUSED, B("\x05\xff"), B(""), NULL },
-	{ "3: bytes behind NMETHODS methods are no methods", B("\x05\x01\x02\x00"), SOCKS5_REFUSED, B("\x05\xff"), B("\x00"),
-	  NULL },
+	CHOOSES("3: X'00' offered alone is chosen", GREETING),
+	CHOOSES("3: X'00' is chosen among others, wherever it stands", "\x05\x03\x02\x01\x00"),
+	CHOOSES("3: X'00' is chosen when username/password is offered first", "\x05\x02\x02\x00"),
+	NONE_FITS("3: none acceptable is answered with X'FF'", "\x05\x01\x02", ""),
+	NONE_FITS("3: GSSAPI alone is not acceptable", "\x05\x01\x01", ""),
+	NONE_FITS("3: X'FF' offered as a method is none", "\x05\x01\xff", ""),
+	NONE_FITS("3: private methods are not acceptable", "\x05\x02\x80\xfe", ""),
+	NONE_FITS("3: no method at all is answered with X'FF'", "\x05\x00", ""),
+	NONE_FITS("3: bytes behind NMETHODS methods are no methods", "\x05\x01\x02", "\x00"),
 	/* section 4: request */
-	{ "4: CONNECT to an IPv4 address", B(GREETING "\x05\x01\x00\x01\x0a\x4d\x00\x01\x00\x50"), SOCKS5_CONNECT, B(CHOSEN),
-	  B(""), "10.77.0.1:80" },
-	{ "4: CONNECT to a domain name", B(GREETING "\x05\x01\x00\x03\x0bintra.corp.\x01\xbb"), SOCKS5_CONNECT, B(CHOSEN),
-	  B(""), "intra.corp.:443" },
-	{ "4: CONNECT to an IPv6 address",
-	  B(GREETING "\x05\x01\x00\x04\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x1f\x90"),
-	  SOCKS5_CONNECT, B(CHOSEN), B(""), "[fd00::1]:8080" },
-	{ "4: ports are in network order, up to 65535", B(GREETING "\x05\x01\x00\x01\x01\x02\x03\x04\xff\xff"), SOCKS5_CONNECT,
-	  B(CHOSEN), B(""), "1.2.3.4:65535" },
-	{ "4: the smallest port", B(GREETING "\x05\x01\x00\x01\x01\x02\x03\x04\x00\x01"), SOCKS5_CONNECT, B(CHOSEN), B(""),
-	  "1.2.3.4:1" },
-	{ "4: port 0 cannot be connected to", B(GREETING "\x05\x01\x00\x01\x01\x02\x03\x04\x00\x00"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x01" NO_ADDRESS), B(""), NULL },
-	{ "4: BIND is not supported: X'07'", B(GREETING "\x05\x02\x00\x01\x0a\x00\x00\x01\x00\x50"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\x02\x00\x01\x0a\x00\x00\x01\x00\x50"), NULL },
-	{ "4: UDP ASSOCIATE is not supported: X'07'", B(GREETING "\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00"), NULL },
-	{ "4: command 0 is not supported: X'07'", B(GREETING "\x05\x00\x00\x01"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\x00\x00\x01"), NULL },
-	{ "4: command X'F0' (Tor's RESOLVE) is not supported: X'07'", B(GREETING "\x05\xf0\x00\x03"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\xf0\x00\x03"), NULL },
-	{ "4: the request's version must be 5", B(GREETING "\x04\x01\x00\x01"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x01" NO_ADDRESS), B("\x04\x01\x00\x01"), NULL },
-	{ "4: RSV must be X'00'", B(GREETING "\x05\x01\x01\x01"), SOCKS5_REFUSED, B(CHOSEN "\x05\x01" NO_ADDRESS),
-	  B("\x05\x01\x01\x01"), NULL },
+	CONNECTS("4: CONNECT to an IPv4 address", V4 "\x0a\x4d\x00\x01\x00\x50", "10.77.0.1:80", ""),
+	CONNECTS("4: CONNECT to a domain name", NAME "\x0bintra.corp.\x01\xbb", "intra.corp.:443", ""),
+	CONNECTS("4: CONNECT to an IPv6 address", V6 "\xfd\x00" ZEROS_13 "\x01\x00\x50", "[fd00::1]:80", ""),
+	CONNECTS("4: ports are in network order", V4 "\x01\x02\x03\x04\x12\x34", "1.2.3.4:4660", ""),
+	CONNECTS("4: the largest port", V4 "\x01\x02\x03\x04\xff\xff", "1.2.3.4:65535", ""),
+	CONNECTS("4: the smallest port", V4 "\x01\x02\x03\x04\x00\x01", "1.2.3.4:1", ""),
+	REFUSES("4: port 0 cannot be connected to", V4 "\x01\x02\x03\x04\x00\x00", "", "\x01"),
+	REFUSES("4: BIND is not supported: X'07'", "", "\x05\x02\x00\x01\x0a\x00\x00\x01\x00\x50", "\x07"),
+	REFUSES("4: UDP ASSOCIATE is not supported: X'07'", "", "\x05\x03\x00\x01\x00\x00\x00\x00", "\x07"),
+	REFUSES("4: command 0 is not supported: X'07'", "", "\x05\x00\x00\x01", "\x07"),
+	REFUSES("4: command X'F0' (Tor's RESOLVE) is not supported: X'07'", "", "\x05\xf0\x00\x03", "\x07"),
+	REFUSES("4: the request's version must be 5", "", "\x04\x01\x00\x01", "\x01"),
+	REFUSES("4: RSV must be X'00'", "", "\x05\x01\x01\x01", "\x01"),
 	/* section 5: addressing */
-	{ "5: ATYP 0 is not supported: X'08'", B(GREETING "\x05\x01\x00\x00"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x08" NO_ADDRESS), B("\x05\x01\x00\x00"), NULL },
-	{ "5: ATYP 2 is not supported: X'08'", B(GREETING "\x05\x01\x00\x02"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x08" NO_ADDRESS), B("\x05\x01\x00\x02"), NULL },
-	{ "5: ATYP X'FF' is not supported: X'08'", B(GREETING "\x05\x01\x00\xff"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x08" NO_ADDRESS), B("\x05\x01\x00\xff"), NULL },
-	{ "5: a name of length 1", B(GREETING "\x05\x01\x00\x03\x01x\x00\x50"), SOCKS5_CONNECT, B(CHOSEN), B(""), "x:80" },
-	{ "5: a name of length 0 is malformed", B(GREETING "\x05\x01\x00\x03\x00\x00\x50"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x01" NO_ADDRESS), B(""), NULL },
-	{ "5: there is no terminating NUL: one is malformed", B(GREETING "\x05\x01\x00\x03\x02x\x00\x00\x50"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x01" NO_ADDRESS), B(""), NULL },
-	{ "5: a name with a blank is malformed", B(GREETING "\x05\x01\x00\x03\x03x y\x00\x50"), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x01" NO_ADDRESS), B(""), NULL },
-	{ "5: an IPv4 address as name", B(GREETING "\x05\x01\x00\x03\x08" "10.0.0.1\x00\x50"), SOCKS5_CONNECT, B(CHOSEN),
-	  B(""), "10.0.0.1:80" },
-	{ "5: an IPv6 address as name", B(GREETING "\x05\x01\x00\x03\x07" "fd00::1\x00\x50"), SOCKS5_CONNECT, B(CHOSEN),
-	  B(""), "[fd00::1]:80" },
-	/* a client need not wait: nothing in section 3 and 4 forbids to send everything at once */
-	{ "greeting, request and payload in one go", B(GREETING "\x05\x01\x00\x01\x0a\x4d\x00\x01\x00\x50GET / HTTP/1.0\r\n"),
-	  SOCKS5_CONNECT, B(CHOSEN), B("GET / HTTP/1.0\r\n"), "10.77.0.1:80" },
-	{ "payload that looks like SOCKS5 is payload", B(GREETING "\x05\x01\x00\x03\x01x\x00\x50" GREETING), SOCKS5_CONNECT,
-	  B(CHOSEN), B(GREETING), "x:80" },
-	{ "a refusal is final: later requests are not looked at", B(GREETING "\x05\x02\x00\x01" GREETING), SOCKS5_REFUSED,
-	  B(CHOSEN "\x05\x07" NO_ADDRESS), B("\x05\x02\x00\x01" GREETING), NULL },
+	REFUSES("5: ATYP 0 is not supported: X'08'", "", "\x05\x01\x00\x00", "\x08"),
+	REFUSES("5: ATYP 2 is not supported: X'08'", "", "\x05\x01\x00\x02", "\x08"),
+	REFUSES("5: ATYP X'FF' is not supported: X'08'", "", "\x05\x01\x00\xff", "\x08"),
+	CONNECTS("5: a name of length 1", NAME "\x01x\x00\x50", "x:80", ""),
+	REFUSES("5: a name of length 0 is malformed", NAME "\x00\x00\x50", "", "\x01"),
+	REFUSES("5: there is no terminating NUL: one is malformed", NAME "\x02x\x00\x00\x50", "", "\x01"),
+	REFUSES("5: a name with a blank is malformed", NAME "\x03x y\x00\x50", "", "\x01"),
+	CONNECTS("5: an IPv4 address as name", NAME "\x08" "10.0.0.1\x00\x50", "10.0.0.1:80", ""),
+	CONNECTS("5: an IPv6 address as name", NAME "\x07" "fd00::1\x00\x50", "[fd00::1]:80", ""),
+	/* a client need not wait: nothing in sections 3 and 4 forbids to send everything at once */
+	CONNECTS("greeting, request and payload in one go", NAME "\x01x\x00\x50", "x:80", "GET /\r\n"),
+	CONNECTS("payload that looks like SOCKS5 is payload", NAME "\x01x\x00\x50", "x:80", GREETING),
+	REFUSES("a refusal is final: what follows is not looked at", "", "\x05\x02\x00\x01" GREETING, "\x07"),
 	/* other protocols */
-	{ "SOCKS4 gets SOCKS4's rejection", B("\x04\x01\x00\x50\x0a\x00\x00\x01user\x00"), SOCKS5_REFUSED,
-	  B("\x00\x5b\x00\x00\x00\x00\x00\x00"), B("\x04\x01\x00\x50\x0a\x00\x00\x01user\x00"), NULL },
-	{ "a TLS hello gets nothing", B("\x16\x03\x01\x02\x00"), SOCKS5_REFUSED, B(""), B("\x16\x03\x01\x02\x00"), NULL },
-	{ "version 0 gets nothing", B("\x00"), SOCKS5_REFUSED, B(""), B("\x00"), NULL },
-	{ "version 6 gets nothing", B("\x06\x01\x00"), SOCKS5_REFUSED, B(""), B("\x06\x01\x00"), NULL },
-	{ "a high byte gets nothing", B("\xff\xff"), SOCKS5_REFUSED, B(""), B("\xff\xff"), NULL },
+	FOREIGN("SOCKS4 gets SOCKS4's rejection", "\x04\x01\x00\x50\x0a\x00\x00\x01user\x00",
+		"\x00\x5b\x00\x00\x00\x00\x00\x00"),
+	FOREIGN("a TLS hello gets nothing", "\x16\x03\x01\x02\x00", ""),
+	FOREIGN("version 0 gets nothing", "\x00", ""),
+	FOREIGN("version 6 gets nothing", "\x06\x01\x00", ""),
+	FOREIGN("a high byte gets nothing", "\xff\xff", ""),
 };
 
 static void check_row(const struct row *row, const struct run *r)
@@ -257,7 +248,7 @@ static void test_every_truncation(void **state)
 	}
 }
 
-/* --- lengths -------------------------------------------------------------------------------------------------- */
+/* --- lengths ------------------------------------------------------------------------------------------- */
 
 static void test_nmethods(void **state)
 {
@@ -319,7 +310,8 @@ static void test_name_lengths(void **state)
 	assert_int_equal(HOST_MAX, 255);
 }
 
-/* Every byte at every place of a short name: either it is the name that was sent, or the request is refused. */
+/* Every byte at every place of a short name: either it is the name that was sent, or the request is
+ * refused. */
 static void test_name_bytes(void **state)
 {
 	(void)state;
@@ -337,7 +329,7 @@ static void test_name_bytes(void **state)
 				assert_int_equal(strlen(r.s.dest.name), 3);
 				assert_memory_equal(r.s.dest.name, in + 8, 3);
 			} else {
-				assert_sent(&r, (struct slice)B(CHOSEN "\x05\x01" NO_ADDRESS));
+				assert_sent(&r, (struct slice)B(CHOSEN "\x05\x01" NOWHERE));
 			}
 		}
 	}
@@ -370,7 +362,7 @@ static void test_request_head_values(void **state)
 	}
 }
 
-/* --- outcomes, section 6 -------------------------------------------------------------------------------------- */
+/* --- outcomes, section 6 ------------------------------------------------------------------------------- */
 
 static void run_to_connecting(struct run *r)
 {
@@ -404,7 +396,7 @@ static void test_success_ip6(void **state)
 	run_to_connecting(&r);
 	socks5_connected(&r.s, &local, 1);
 	run_drain(&r);
-	assert_sent(&r, (struct slice)B("\x05\x00\x00\x04\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x09\x00\x01"));
+	assert_sent(&r, (struct slice)B("\x05\x00\x00\x04\xfd\x00" ZEROS_13 "\x09\x00\x01"));
 }
 
 static void test_success_unknown_address(void **state)
@@ -416,7 +408,7 @@ static void test_success_unknown_address(void **state)
 	run_to_connecting(&r);
 	socks5_connected(&r.s, &local, 0);
 	run_drain(&r);
-	assert_sent(&r, (struct slice)B("\x05\x00" NO_ADDRESS));
+	assert_sent(&r, (struct slice)B("\x05\x00" NOWHERE));
 }
 
 static void test_failures(void **state)
@@ -460,7 +452,7 @@ static void test_answers_queue_up(void **state)
 	assert_memory_equal(socks5_tx_peek(&s).p, "\x05\x00\x05\x00\x00\x04\x01", 7);
 }
 
-/* --- HTTP ----------------------------------------------------------------------------------------------------- */
+/* --- HTTP ---------------------------------------------------------------------------------------------- */
 
 static void check_http_answer(const struct run *r)
 {
