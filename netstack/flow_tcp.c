@@ -46,6 +46,7 @@
 #include "lwip/nd6.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
+#include "lwip_hooks.h"
 
 #define PORT_TRIES 16u /* random local ports until the first free one is good enough */
 
@@ -65,7 +66,7 @@ enum {
 	FACT_READABLE = 1 << 2,
 	FACT_WRITABLE = 1 << 3,
 	FACT_LOST = 1 << 4,    /* the error callback: lwip_err */
-	FACT_REFUSED = 1 << 5, /* an ICMP error: err */
+	FACT_REFUSED = 1 << 5, /* an ICMP error, or two bare resets: err */
 	FACT_CLOSED = 1 << 6,
 };
 
@@ -80,6 +81,7 @@ struct flow {
 	err_t lwip_err; /* FACT_LOST */
 	bool orphan;    /* its owner has freed it */
 	uint64_t since; /* when it entered held, connecting or lingering */
+	unsigned bare_resets; /* RSTs without ACK in answer to our SYNs */
 
 	struct waiter waiter;
 	struct ip remote;
@@ -771,7 +773,7 @@ void flow_give_up(struct netstack *ns)
 	}
 }
 
-/* --- ICMP ------------------------------------------------------------------------------------------------------- */
+/* --- ICMP, and resets that are none ----------------------------------------------------------------------------- */
 
 /* Only while connecting: later, RFC 1122 wants such errors to be a hint at most, and anybody could send them. */
 void flow_on_unreachable(struct netstack *ns, int err, const ip_addr_t *local, uint16_t local_port,
@@ -785,6 +787,20 @@ void flow_on_unreachable(struct netstack *ns, int err, const ip_addr_t *local, u
 	    !ip_addr_zoneless_eq(&f->pcb->local_ip, local) || seq != f->pcb->lastack)
 		return; /* lastack is the number of the SYN as long as that is all there is */
 	f->err = err;
+	make_ready(f, FACT_REFUSED);
+}
+
+/* SoftEther's SecureNAT, the router of most hubs, answers a refused connect with a RST that has no ACK and a random
+ * number, once for each SYN. One of these means nothing: anybody in the hub could have sent it blindly. A second one, in
+ * answer to the repeated SYN, is the refusal it stands for. Waiting for the timeout instead would cost every user of a
+ * closed port nine seconds. */
+void netstack_bare_reset(void *flow)
+{
+	struct flow *f = flow;
+
+	if (!f || f->state != FLOW_CONNECTING || ++f->bare_resets < 2)
+		return;
+	f->err = VE_REFUSED;
 	make_ready(f, FACT_REFUSED);
 }
 

@@ -20,4 +20,12 @@ _Noreturn void netstack_assert_failed(const char *msg, int line, const char *fil
 /* The Internet checksum of len bytes, not inverted, in the byte order in which it is stored. */
 uint16_t softsocks_chksum(const void *data, int len);
 
+/* A connection that waits for the answer to its SYN got a RST without ACK. By RFC 9293, 3.10.7.3, that says nothing, and
+ * lwIP drops it; @flow, the PCB's callback argument, may see a pattern. */
+void netstack_bare_reset(void *flow);
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p)                                               \
+	((pcb)->state == SYN_SENT && (TCPH_FLAGS(hdr) & (TCP_RST | TCP_ACK)) == TCP_RST                              \
+	         ? (netstack_bare_reset((pcb)->callback_arg), ERR_OK)                                                 \
+	         : ERR_OK)
+
 #endif
