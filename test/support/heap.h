@@ -22,10 +22,12 @@
 #define HEAP_COUNTED 0
 #endif
 
-static long heap_live;          /* blocks allocated and not freed */
-static unsigned long heap_asked; /* allocations since heap_fail_at was set */
-static unsigned long heap_fail_at; /* this one fails; 0: none */
-static size_t heap_spare;       /* blocks of this size never fail */
+static struct {
+	long live;           /* blocks allocated and not freed */
+	unsigned long asked; /* allocations since fail_at was set */
+	unsigned long fail_at; /* this one fails; 0: none */
+	size_t spare;        /* blocks of this size never fail */
+} heap;
 
 #if HEAP_COUNTED
 extern void *__libc_malloc(size_t n);
@@ -39,14 +41,14 @@ void free(void *p);
 
 static int heap_fails(size_t n)
 {
-	return n != heap_spare && ++heap_asked == heap_fail_at;
+	return n != heap.spare && ++heap.asked == heap.fail_at;
 }
 
 void *malloc(size_t n)
 {
 	void *p = heap_fails(n) ? NULL : __libc_malloc(n);
 
-	heap_live += p != NULL;
+	heap.live += p != NULL;
 	return p;
 }
 
@@ -54,7 +56,7 @@ void *calloc(size_t n, size_t size)
 {
 	void *p = heap_fails(n * size) ? NULL : __libc_calloc(n, size);
 
-	heap_live += p != NULL;
+	heap.live += p != NULL;
 	return p;
 }
 
@@ -62,13 +64,13 @@ void *realloc(void *old, size_t n)
 {
 	void *p = heap_fails(n) ? NULL : __libc_realloc(old, n);
 
-	heap_live += p != NULL && old == NULL;
+	heap.live += p != NULL && old == NULL;
 	return p;
 }
 
 void free(void *p)
 {
-	heap_live -= p != NULL;
+	heap.live -= p != NULL;
 	__libc_free(p);
 }
 #endif

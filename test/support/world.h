@@ -63,6 +63,15 @@ struct dhcp_script {
 	uint32_t xid;
 };
 
+/* A router for IPv6, at fe80::1, that answers for everybody on the link. */
+struct router_script {
+	bool on;
+	struct ip prefix; /* /64 to make addresses from; IP_NONE: none offered */
+	struct ip dns;    /* RDNSS */
+	uint16_t lifetime_s;
+	unsigned solicited; /* router solicitations seen */
+};
+
 struct world {
 	struct netstack *ns;
 	uv_loop_t loop;
@@ -88,6 +97,7 @@ struct world {
 	uint8_t gateway_mac[6];
 	bool arp_mute;
 	struct dhcp_script dhcp;
+	struct router_script router;
 	struct tcp_peer peer[PEERS_MAX];
 	unsigned npeers;
 	void (*on_dns)(struct world *w, const struct packet *query); /* NULL: no name server there */
@@ -325,6 +335,73 @@ static inline void answer_dhcp(struct world *w, const struct packet *q)
 	}
 }
 
+static inline void send_router_advertisement(struct world *w)
+{
+	const struct router_script *s = &w->router;
+	struct packet p = { .from = packet_ip6("fe80::1"), .to = packet_ip6("ff02::1"), .proto = PROTO_ICMP6, .hops = 255,
+			    .type = 134 };
+	uint8_t b[128];
+	struct wr o = wr_init(b, sizeof(b));
+
+	wr_u8(&o, 64);
+	wr_u8(&o, 0);
+	wr_u16(&o, s->lifetime_s);
+	wr_u32(&o, 0);
+	wr_u32(&o, 0);
+	if (w->ethernet) {
+		wr_u16(&o, 0x0101); /* source link-layer address */
+		wr_bytes(&o, w->gateway_mac, 6);
+	}
+	if (s->prefix.family == IP_V6) {
+		wr_u32(&o, 0x030440c0); /* prefix, /64, on link and for autoconfiguration */
+		wr_u32(&o, 86400);
+		wr_u32(&o, 14400);
+		wr_u32(&o, 0);
+		wr_bytes(&o, s->prefix.b, 16);
+	}
+	if (s->dns.family == IP_V6) {
+		wr_u32(&o, 0x19030000); /* RDNSS */
+		wr_u32(&o, 3600);
+		wr_bytes(&o, s->dns.b, 16);
+	}
+	assert_true(wr_ok(&o));
+	memcpy(p.to_mac, "\x33\x33\0\0\0\1", 6);
+	p.payload = (struct slice){ .p = b, .n = o.n };
+	world_send(w, p);
+}
+
+/* A neighbour solicitation for anything that is not ours. */
+static inline void answer_solicitation(struct world *w, const struct packet *q)
+{
+	struct packet p = { .to = q->from, .proto = PROTO_ICMP6, .hops = 255, .type = 136 };
+	uint8_t b[4 + 16 + 8];
+	struct wr o = wr_init(b, sizeof(b));
+
+	if (q->payload.n < 20 || ip_equal(&q->from, &(struct ip){ .family = IP_V6 }))
+		return; /* the check for duplicates of our own */
+	p.from.family = IP_V6;
+	memcpy(p.from.b, q->payload.p + 4, 16);
+	wr_u32(&o, 0xe0000000); /* a router, as asked, overriding */
+	wr_bytes(&o, p.from.b, 16);
+	wr_u16(&o, 0x0201);
+	wr_bytes(&o, w->gateway_mac, 6);
+	p.payload = (struct slice){ .p = b, .n = o.n };
+	world_send(w, p);
+}
+
+static inline void answer_icmp6(struct world *w, const struct packet *p)
+{
+	w->seen_icmp6++;
+	if (!w->router.on)
+		return;
+	if (p->type == 133) {
+		w->router.solicited++;
+		send_router_advertisement(w);
+	} else if (p->type == 135) {
+		answer_solicitation(w, p);
+	}
+}
+
 static inline void answer_tcp(struct world *w, const struct packet *p)
 {
 	w->seen_tcp++;
@@ -369,7 +446,7 @@ static inline void answer(struct world *w, const struct frame *f)
 	} else if (p.proto == PROTO_UDP) {
 		answer_udp(w, &p);
 	} else if (p.proto == PROTO_ICMP6) {
-		w->seen_icmp6++;
+		answer_icmp6(w, &p);
 	}
 }
 
@@ -475,8 +552,10 @@ static inline void world_init(struct world *w, const struct netstack_conf *c, en
 					.mask = packet_ip4(255, 255, 255, 0), .gateway = packet_ip4(192, 168, 30, 1),
 					.dns = packet_ip4(192, 168, 30, 1), .server = packet_ip4(192, 168, 30, 1),
 					.lease_s = 7200 };
+	w->router = (struct router_script){ .prefix = packet_ip6("2001:db8:1:2::"), .dns = packet_ip6("2001:db8:1:2::53"),
+					    .lifetime_s = 1800 };
 	netstack_clock_set(world_clock);
-	w->heap_before = heap_live;
+	w->heap_before = heap.live;
 	assert_int_equal(uv_loop_init(&w->loop), 0);
 	assert_int_equal(netstack_new(&w->ns, &w->loop, c), 0);
 }
@@ -535,7 +614,7 @@ static inline void world_fini(struct world *w)
 	world_ms += 1000; /* lwIP's TCP timer finds nothing to do, and goes */
 	sys_check_timeouts();
 	if (HEAP_COUNTED && !world_cold)
-		assert_int_equal(heap_live, w->heap_before);
+		assert_int_equal(heap.live, w->heap_before);
 	world_cold = false;
 }
 

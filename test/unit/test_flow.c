@@ -108,6 +108,35 @@ static void ports_differ(void **state)
 	world_fini(&w);
 }
 
+/* A RST without ACK means nothing, but SecureNAT says "refused" with one for each SYN. */
+static void refused_by_bare_resets(void **state)
+{
+	struct packet rst;
+
+	(void)state;
+	start();
+	peer->mute = true;
+	assert_int_equal(client_open(&c, &w, dest_ip(OTHER, 80)), 0);
+	world_settle(&w);
+	rst = (struct packet){ .from = OTHER, .to = w.facts.ip4, .proto = PROTO_TCP, .from_port = 80,
+			       .to_port = w.last_tcp.from_port, .flags = RST, .seq = 0x12345678 };
+	world_send(&w, rst);
+	world_settle(&w);
+	assert_int_equal(c.closed, 0);
+	rst.from_port = 81; /* another connection's */
+	world_send(&w, rst);
+	world_settle(&w);
+	assert_int_equal(c.closed, 0);
+	rst.from_port = 80;
+	rst.seq = 0x87654321;
+	world_send(&w, rst);
+	world_settle(&w);
+	assert_int_equal(c.closed, 1);
+	assert_int_equal(c.opened, 0);
+	assert_int_equal(c.err, VE_REFUSED);
+	finish();
+}
+
 static void refused(void **state)
 {
 	struct packet rst;
@@ -652,7 +681,7 @@ static void crumbs_are_gathered(void **state)
 	start();
 	c.read_at_once = false;
 	open_flow();
-	before = heap_live;
+	before = heap.live;
 	for (size_t i = 0; i < N; i++) {
 		byte = pattern(1, i);
 		s = tcp_peer_segment(peer, ACK | PSH);
@@ -663,7 +692,7 @@ static void crumbs_are_gathered(void **state)
 			world_settle(&w);
 	}
 	world_settle(&w);
-	assert_true(heap_live - before < (long)(N / 400)); /* blocks of 512 bytes, not of one */
+	assert_true(heap.live - before < (long)(N / 400)); /* blocks of 512 bytes, not of one */
 	client_read(&c, SIZE_MAX);
 	assert_int_equal(c.got, N);
 	finish();
@@ -1390,14 +1419,14 @@ static void without_memory(void **state)
 	(void)state;
 	if (!HEAP_COUNTED)
 		skip();
-	heap_spare = sizeof(struct sys_timeo);
+	heap.spare = sizeof(struct sys_timeo);
 	for (unsigned long n = 1; !enough; n++) {
 		struct netstack_conf conf = world_conf();
 
 		start_with(&conf, n % 2 ? LINK_IP : LINK_ETHERNET);
 		world_start(&w);
-		heap_asked = 0;
-		heap_fail_at = n;
+		heap.asked = 0;
+		heap.fail_at = n;
 		if (client_open(&c, &w, dest_ip(OTHER, 80)) == 0) {
 			c.to_send = 20000;
 			c.shut_after = true;
@@ -1407,8 +1436,8 @@ static void without_memory(void **state)
 				tcp_peer_close(peer, world_ms);
 			}
 			world_run(&w, 30000);
-			enough = heap_asked < n;
-			heap_fail_at = 0;
+			enough = heap.asked < n;
+			heap.fail_at = 0;
 			assert_int_equal(c.closed, 1);
 			if (c.err == 0) {
 				peer_check_pattern(peer, 20000);
@@ -1416,7 +1445,7 @@ static void without_memory(void **state)
 			}
 			flow_free(c.f);
 		}
-		heap_fail_at = 0;
+		heap.fail_at = 0;
 		world_fini(&w);
 		assert_true(n < 2000);
 	}
@@ -1428,6 +1457,7 @@ int main(void)
 		cmocka_unit_test(handshake),
 		cmocka_unit_test(ports_differ),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(refused_by_bare_resets),
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(nobody_has_that_address),
 		cmocka_unit_test(targets_that_cannot_be),

@@ -162,17 +162,17 @@ static void no_memory_for_the_stack(void **state)
 	if (!HEAP_COUNTED)
 		skip();
 	assert_int_equal(uv_loop_init(&loop), 0);
-	before = heap_live;
-	heap_spare = sizeof(struct sys_timeo);
+	before = heap.live;
+	heap.spare = sizeof(struct sys_timeo);
 	for (unsigned long n = 1;; n++) {
-		heap_asked = 0;
-		heap_fail_at = n;
+		heap.asked = 0;
+		heap.fail_at = n;
 		r = netstack_new(&ns, &loop, &conf);
-		heap_fail_at = 0;
+		heap.fail_at = 0;
 		if (r == 0)
 			break;
 		assert_int_equal(r, VE_NOMEM);
-		assert_int_equal(heap_live, before);
+		assert_int_equal(heap.live, before);
 		assert_true(n < 20);
 	}
 	netstack_free(ns);

@@ -1,0 +1,746 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_resolve.c - names through the tunnel: servers that answer, lie, fail, and say nothing. */
+#include "test/support/world.h"
+
+static struct world w;
+static struct netstack_conf conf;
+static const struct ip S1 = { .family = IP_V4, .b = { 10, 0, 0, 53 } }, S2 = { .family = IP_V4, .b = { 10, 0, 0, 54 } };
+
+enum { A = 1, NS = 2, CNAME = 5, AAAA = 28 };
+
+/* One who asks. */
+struct asker {
+	struct waiter waiter;
+	unsigned done;
+	int err;
+	struct ip ip;
+};
+
+static void on_done(void *ctx, int err, const struct ip *ip)
+{
+	struct asker *a = ctx;
+
+	assert_int_equal(a->done++, 0);
+	a->err = err;
+	if (err == 0)
+		a->ip = *ip;
+}
+
+static int ask(struct asker *a, const char *name)
+{
+	memset(a, 0, sizeof(*a));
+	a->waiter.done = on_done;
+	a->waiter.ctx = a;
+	list_init(&a->waiter.node);
+	return resolve_start(w.ns, name, &a->waiter);
+}
+
+/* --- the name servers ------------------------------------------------------------------------------------------- */
+
+struct record {
+	const char *owner; /* NULL: the name that was asked for */
+	uint16_t type;
+	const char *data;  /* an address or a name */
+	uint32_t ttl;
+};
+
+static struct script {
+	unsigned rcode;
+	struct record a[8], aaaa[8]; /* for questions of type A and AAAA; ended by type 0 */
+	bool s1_mute, s2_mute;
+	unsigned s1_fails, s2_fails; /* rcode of this server */
+	unsigned lie;                /* one of the lies below */
+	unsigned s1_asked, s2_asked;
+	uint16_t last_id, last_port, last_type;
+	char last_name[300];
+	uint64_t asked_at[32];
+	unsigned asked;
+} script;
+
+enum { TRUTH, WRONG_ID, WRONG_SERVER, WRONG_PORT, WRONG_NAME, WRONG_TYPE, A_QUESTION, NO_QUESTION, OPCODE, CLASS, LIES };
+
+static void wr_name(struct wr *o, const char *name)
+{
+	while (*name != '\0') {
+		size_t n = strcspn(name, ".");
+
+		wr_u8(o, (uint8_t)n);
+		wr_bytes(o, name, n);
+		name += n + (name[n] == '.');
+	}
+	wr_u8(o, 0);
+}
+
+static void wr_record(struct wr *o, const struct record *r)
+{
+	struct ip ip = { 0 };
+	size_t at;
+
+	if (r->owner)
+		wr_name(o, r->owner);
+	else
+		wr_u16(o, 0xc00c);
+	wr_u16(o, r->type);
+	wr_u16(o, script.lie == CLASS ? 3 : 1);
+	wr_u32(o, r->ttl);
+	at = o->n;
+	wr_u16(o, 0);
+	if (r->type == CNAME || r->type == NS) {
+		wr_name(o, r->data);
+	} else {
+		assert_int_equal(ip_parse(r->data, &ip), 0);
+		wr_bytes(o, ip.b, r->type == A ? 4 : 16);
+	}
+	wr_patch_u16(o, at, (uint16_t)(o->n - at - 2));
+}
+
+static void read_question(struct rd *r)
+{
+	char *to = script.last_name;
+	uint8_t n;
+
+	while ((n = rd_u8(r)) > 0) {
+		assert_true(n < 64 && rd_left(r) >= n);
+		if (to != script.last_name)
+			*to++ = '.';
+		rd_copy(r, to, n);
+		to += n;
+	}
+	*to = '\0';
+	script.last_type = rd_u16(r);
+	assert_int_equal(rd_u16(r), 1);
+	assert_true(rd_done(r));
+}
+
+/* The answer to a question whose bytes, after the header, are @question. */
+static size_t make_answer(uint8_t *b, size_t cap, struct slice question, unsigned rcode)
+{
+	const struct record *r = script.last_type == A ? script.a : script.aaaa;
+	struct wr o = wr_init(b, cap);
+	uint16_t n = 0;
+
+	wr_u16(&o, (uint16_t)(script.last_id + (script.lie == WRONG_ID)));
+	wr_u16(&o, (uint16_t)((script.lie == A_QUESTION ? 0x0180 : 0x8180) | (script.lie == OPCODE ? 0x2800 : 0) | rcode));
+	wr_u16(&o, script.lie == NO_QUESTION ? 0 : 1);
+	wr_u16(&o, 0);
+	wr_u32(&o, 0);
+	if (script.lie != NO_QUESTION)
+		wr_bytes(&o, question.p, question.n);
+	if (script.lie == WRONG_NAME)
+		b[13] ^= 1;
+	if (script.lie == WRONG_TYPE)
+		b[o.n - 3] ^= 3;
+	for (; rcode == 0 && r[n].type != 0; n++)
+		wr_record(&o, &r[n]);
+	wr_patch_u16(&o, 6, n);
+	assert_true(wr_ok(&o));
+	return o.n;
+}
+
+static void on_dns(struct world *world, const struct packet *q)
+{
+	struct rd r = rd_init(q->payload.p, q->payload.n);
+	bool first = ip_equal(&q->to, &S1);
+	unsigned fails = first ? script.s1_fails : script.s2_fails;
+	uint8_t b[1400];
+	struct slice question;
+	struct packet p = { .from = script.lie == WRONG_SERVER ? packet_ip4(10, 0, 0, 99) : q->to, .to = q->from,
+			    .proto = PROTO_UDP, .from_port = script.lie == WRONG_PORT ? 5353 : 53, .to_port = q->from_port };
+
+	script.asked_at[script.asked++ % 32] = world_ms;
+	script.s1_asked += first;
+	script.s2_asked += !first;
+	script.last_id = rd_u16(&r);
+	script.last_port = q->from_port;
+	assert_int_equal(rd_u16(&r), 0x0100); /* a query, recursion wanted */
+	assert_int_equal(rd_u16(&r), 1);
+	rd_skip(&r, 6);
+	question = rd_rest(&r);
+	read_question(&r);
+	assert_in_range(q->from_port, 32768, 65535);
+	if (first ? script.s1_mute : script.s2_mute)
+		return;
+	p.payload = (struct slice){ .p = b, .n = make_answer(b, sizeof(b), question, fails ? fails : script.rcode) };
+	world_send(world, p);
+}
+
+static void start(void)
+{
+	world_init(&w, &conf, LINK_IP);
+	w.facts.ip4 = packet_ip4(10, 9, 8, 7);
+	w.facts.dns[0] = S1;
+	w.facts.dns[1] = S2;
+	w.on_dns = on_dns;
+	memset(&script, 0, sizeof(script));
+	script.a[0] = (struct record){ .type = A, .data = "192.0.2.80", .ttl = 300 };
+	world_start(&w);
+}
+
+static void setup(void)
+{
+	conf = world_conf();
+	start();
+}
+
+static void expect(const struct asker *a, const char *ip)
+{
+	struct ip e = { 0 };
+
+	assert_int_equal(a->done, 1);
+	assert_int_equal(a->err, 0);
+	assert_int_equal(ip_parse(ip, &e), 0);
+	assert_true(ip_equal(&a->ip, &e));
+}
+
+/* --- answers ---------------------------------------------------------------------------------------------------- */
+
+static void a_name(void **state)
+{
+	struct asker a;
+	struct ip ip;
+
+	(void)state;
+	setup();
+	assert_false(resolve_cached(w.ns, "www.example", &ip));
+	assert_int_equal(ask(&a, "www.example"), 0);
+	assert_int_equal(a.done, 0);
+	world_settle(&w);
+	expect(&a, "192.0.2.80");
+	assert_string_equal(script.last_name, "www.example");
+	assert_int_equal(script.s1_asked, 1);
+	assert_int_equal(script.s2_asked, 0);
+	assert_true(resolve_cached(w.ns, "WWW.Example.", &ip)); /* the same name */
+	assert_false(resolve_cached(w.ns, "ww.example", &ip));
+	world_run(&w, 299000);
+	assert_true(resolve_cached(w.ns, "www.example", &ip));
+	world_run(&w, 1000);
+	assert_false(resolve_cached(w.ns, "www.example", &ip));
+	world_fini(&w);
+}
+
+static void ids_and_ports_are_random(void **state)
+{
+	struct asker a;
+	unsigned ids = 0, ports = 0;
+
+	(void)state;
+	setup();
+	script.a[0].ttl = 0; /* not to be remembered */
+	for (int i = 0; i < 32; i++) {
+		uint16_t id = script.last_id, port = script.last_port;
+
+		assert_int_equal(ask(&a, "www.example"), 0);
+		world_settle(&w);
+		expect(&a, "192.0.2.80");
+		ids += id == script.last_id || id + 1 == script.last_id;
+		ports += port == script.last_port || port + 1 == script.last_port;
+	}
+	assert_true(ids < 3 && ports < 3);
+	assert_int_equal(script.asked, 32);
+	world_fini(&w);
+}
+
+static void aliases(void **state)
+{
+	static const struct record in_order[] = { { NULL, CNAME, "b.example", 100 }, { "b.example", CNAME, "c.Example", 50 },
+						  { "C.example", A, "192.0.2.3", 200 } };
+	struct asker a;
+	struct ip ip;
+
+	(void)state;
+	setup();
+	memcpy(script.a, in_order, sizeof(in_order));
+	assert_int_equal(ask(&a, "a.example"), 0);
+	world_settle(&w);
+	expect(&a, "192.0.2.3");
+	world_run(&w, 50000); /* the shortest life of the chain counts */
+	assert_false(resolve_cached(w.ns, "a.example", &ip));
+	/* the other way round */
+	for (int i = 0; i < 3; i++)
+		script.a[i] = in_order[2 - i];
+	assert_int_equal(ask(&a, "a.example"), 0);
+	world_settle(&w);
+	expect(&a, "192.0.2.3");
+	/* an address of a name nobody asked for */
+	script.a[1] = (struct record){ NULL, NS, "ns.example", 100 };
+	assert_int_equal(ask(&a, "d.example"), 0);
+	world_settle(&w);
+	assert_int_equal(a.err, VE_RESOLVE);
+	/* a loop */
+	script.a[0] = (struct record){ NULL, CNAME, "y.example", 100 };
+	script.a[1] = (struct record){ "y.example", CNAME, "x.example", 100 };
+	script.a[2] = (struct record){ "x.example", CNAME, "y.example", 100 };
+	assert_int_equal(ask(&a, "x.example"), 0);
+	world_settle(&w);
+	assert_int_equal(a.err, VE_RESOLVE);
+	world_fini(&w);
+}
+
+static void no_such_name(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	setup();
+	script.rcode = 3;
+	assert_int_equal(ask(&a, "nobody.example"), 0);
+	world_settle(&w);
+	assert_int_equal(a.done, 1);
+	assert_int_equal(a.err, VE_RESOLVE);
+	assert_int_equal(script.asked, 1); /* it is final */
+	world_fini(&w);
+}
+
+static void a_name_without_address(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	setup();
+	memset(script.a, 0, sizeof(script.a));
+	assert_int_equal(ask(&a, "mail.example"), 0);
+	world_settle(&w);
+	assert_int_equal(a.err, VE_RESOLVE);
+	assert_int_equal(script.asked, 1); /* no IPv6 here, no question for it */
+	world_fini(&w);
+}
+
+static void ip6_when_there_is_no_ip4(void **state)
+{
+	struct asker a;
+	struct ip ip;
+
+	(void)state;
+	conf = world_conf();
+	conf.dns = S1;
+	start();
+	world_down(&w);
+	w.facts.has_ip6_iid = true;
+	w.facts.ip6_iid[7] = 9;
+	w.router.on = true;
+	world_start(&w);
+	world_run(&w, 10000);
+	script.aaaa[0] = (struct record){ .type = AAAA, .data = "2001:db8::80", .ttl = 300 };
+	assert_int_equal(ask(&a, "four.example"), 0);
+	world_settle(&w);
+	expect(&a, "192.0.2.80");
+	assert_int_equal(script.last_type, A);
+	memset(script.a, 0, sizeof(script.a));
+	assert_int_equal(ask(&a, "six.example"), 0);
+	world_settle(&w);
+	expect(&a, "2001:db8::80");
+	assert_int_equal(script.last_type, AAAA);
+	assert_true(resolve_cached(w.ns, "six.example", &ip));
+	memset(script.aaaa, 0, sizeof(script.aaaa));
+	assert_int_equal(ask(&a, "none.example"), 0);
+	world_settle(&w);
+	assert_int_equal(a.err, VE_RESOLVE);
+	world_fini(&w);
+}
+
+/* --- servers ---------------------------------------------------------------------------------------------------- */
+
+static void nobody_answers(void **state)
+{
+	struct asker a;
+	uint64_t begin;
+
+	(void)state;
+	setup();
+	script.s1_mute = script.s2_mute = true;
+	begin = world_ms;
+	assert_int_equal(ask(&a, "www.example"), 0);
+	world_run(&w, RESOLVE_MS - 1);
+	assert_int_equal(a.done, 0);
+	assert_int_equal(script.s1_asked, 2);
+	assert_int_equal(script.s2_asked, 2);
+	assert_int_equal(script.asked_at[1] - begin, 1000);
+	assert_int_equal(script.asked_at[2] - begin, 2000);
+	assert_int_equal(script.asked_at[3] - begin, 3500);
+	world_run(&w, 1);
+	assert_int_equal(a.done, 1);
+	assert_int_equal(a.err, VE_RESOLVE);
+	world_fini(&w);
+}
+
+static void the_first_server_is_dead(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	setup();
+	script.s1_mute = true;
+	assert_int_equal(ask(&a, "www.example"), 0);
+	world_run(&w, 999);
+	assert_int_equal(a.done, 0);
+	world_run(&w, 1);
+	expect(&a, "192.0.2.80");
+	world_fini(&w);
+}
+
+static void servers_that_fail(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	setup();
+	script.s1_fails = 2; /* SERVFAIL: the next one, at once */
+	assert_int_equal(ask(&a, "www.example"), 0);
+	world_settle(&w);
+	expect(&a, "192.0.2.80");
+	script.s2_fails = 5; /* REFUSED */
+	assert_int_equal(ask(&a, "www2.example"), 0);
+	world_settle(&w);
+	assert_int_equal(a.done, 1);
+	assert_int_equal(a.err, VE_RESOLVE);
+	/* one fails, the other is slow: wait for it */
+	script.s2_fails = 0;
+	script.s2_mute = true;
+	assert_int_equal(ask(&a, "www3.example"), 0);
+	world_run(&w, 1500);
+	assert_int_equal(a.done, 0);
+	script.s2_mute = false;
+	world_run(&w, 1000);
+	expect(&a, "192.0.2.80");
+	world_fini(&w);
+}
+
+static void no_server(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	setup();
+	world_down(&w);
+	memset(w.facts.dns, 0, sizeof(w.facts.dns));
+	world_start(&w);
+	assert_int_equal(ask(&a, "www.example"), VE_RESOLVE);
+	world_fini(&w);
+}
+
+static void answers_that_lie(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	for (unsigned lie = WRONG_ID; lie < LIES; lie++) {
+		setup();
+		script.lie = lie;
+		assert_int_equal(ask(&a, "www.example"), 0);
+		world_run(&w, 100);
+		if (lie == CLASS)
+			assert_int_equal(a.err, VE_RESOLVE); /* an answer, but no address in it */
+		else
+			assert_int_equal(a.done, 0);
+		script.lie = TRUTH;
+		world_run(&w, 1000);
+		if (lie != CLASS)
+			expect(&a, "192.0.2.80");
+		world_fini(&w);
+	}
+}
+
+/* Truncations, changed bytes, pointers in circles: whatever happens, it ends, and with nothing that was not there. */
+static void damaged_answers(void **state)
+{
+	static const struct record records[] = { { NULL, CNAME, "b.example", 100 }, { "b.example", A, "192.0.2.3", 200 } };
+	static const uint8_t question[] = "\3www\7example\0\0\1\0\1";
+	uint8_t b[512];
+	size_t n;
+
+	(void)state;
+	setup();
+	script.s1_mute = script.s2_mute = true;
+	memcpy(script.a, records, sizeof(records));
+	script.last_type = A;
+	n = make_answer(b, sizeof(b), (struct slice){ .p = question, .n = sizeof(question) - 1 }, 0);
+	for (size_t i = 0; i <= n + 12; i++) {
+		struct packet p = { .from = S1, .to = w.facts.ip4, .proto = PROTO_UDP, .from_port = 53 };
+		struct asker a;
+		uint8_t c[512];
+
+		memcpy(c, b, n);
+		assert_int_equal(ask(&a, "www.example"), 0);
+		world_settle(&w);
+		p.to_port = script.last_port;
+		store_be16(c, script.last_id);
+		p.payload = (struct slice){ .p = c, .n = i < n ? i : n };
+		if (i >= n)
+			store_be16(c + sizeof(question) - 1 + 12 + (i - n), 0xc000 | (uint16_t)(sizeof(question) - 1 + 12));
+		world_send(&w, p);
+		world_settle(&w);
+		if (a.done && a.err == 0)
+			expect(&a, "192.0.2.3");
+		resolve_cancel(&a.waiter);
+		world_run(&w, RESOLVE_MS + 1);
+		resolve_forget(w.ns);
+	}
+	for (size_t i = 0; i < n * 8; i++) {
+		struct packet p = { .from = S1, .to = w.facts.ip4, .proto = PROTO_UDP, .from_port = 53 };
+		struct asker a;
+		uint8_t c[512];
+
+		memcpy(c, b, n);
+		assert_int_equal(ask(&a, "www.example"), 0);
+		world_settle(&w);
+		p.to_port = script.last_port;
+		store_be16(c, script.last_id);
+		c[i / 8] ^= (uint8_t)(1u << i % 8);
+		p.payload = (struct slice){ .p = c, .n = n };
+		world_send(&w, p);
+		world_settle(&w);
+		resolve_cancel(&a.waiter);
+		world_run(&w, RESOLVE_MS + 1);
+		resolve_forget(w.ns);
+	}
+	world_fini(&w);
+}
+
+/* A name made of pointers to pointers, as long as they may be and one longer; and one that is too long when unpacked. */
+static void pointer_chains(void **state)
+{
+	(void)state;
+	setup();
+	script.s1_mute = script.s2_mute = true;
+	for (unsigned jumps = 1; jumps <= 80; jumps++) {
+		struct packet p = { .from = S1, .to = w.facts.ip4, .proto = PROTO_UDP, .from_port = 53 };
+		struct asker a;
+		uint8_t b[600];
+		struct wr o = wr_init(b, sizeof(b));
+		size_t chain;
+
+		assert_int_equal(ask(&a, "www.example"), 0);
+		world_settle(&w);
+		wr_u16(&o, script.last_id);
+		wr_u16(&o, 0x8180);
+		wr_u16(&o, 1);
+		wr_u16(&o, 2);
+		wr_u32(&o, 0);
+		wr_name(&o, "www.example");
+		wr_u32(&o, 0x00010001);
+		wr_u8(&o, 0); /* a record at the root, whose data is the chain */
+		wr_u16(&o, 99);
+		wr_u16(&o, 1);
+		wr_u32(&o, 1);
+		wr_u16(&o, (uint16_t)(2 * (jumps - 1)));
+		chain = o.n;
+		for (unsigned i = 1; i < jumps; i++)
+			wr_u16(&o, i == 1 ? 0xc00c : (uint16_t)(0xc000 | (chain + 2 * (i - 2))));
+		wr_u16(&o, jumps == 1 ? 0xc00c : (uint16_t)(0xc000 | (chain + 2 * (jumps - 2))));
+		wr_u32(&o, 0x00010001);
+		wr_u32(&o, 0);
+		wr_u16(&o, 4);
+		wr_u32(&o, 0xc0000203);
+		assert_true(wr_ok(&o));
+		p.payload = (struct slice){ .p = b, .n = o.n };
+		p.to_port = script.last_port;
+		world_send(&w, p);
+		world_settle(&w);
+		assert_int_equal(a.done, 1);
+		assert_int_equal(a.err, jumps <= 64 ? 0 : VE_RESOLVE);
+	}
+	world_fini(&w);
+}
+
+/* --- names ------------------------------------------------------------------------------------------------------ */
+
+static void names_that_dns_cannot_carry(void **state)
+{
+	char longest[256], label[80];
+	struct asker a;
+
+	(void)state;
+	setup();
+	assert_int_equal(ask(&a, ""), VE_RESOLVE);
+	assert_int_equal(ask(&a, "."), VE_RESOLVE);
+	assert_int_equal(ask(&a, ".a"), VE_RESOLVE);
+	assert_int_equal(ask(&a, "a..b"), VE_RESOLVE);
+	assert_int_equal(ask(&a, "a.."), VE_RESOLVE);
+	memset(label, 'x', 64);
+	label[63] = '\0';
+	assert_int_equal(ask(&a, label), 0);
+	resolve_cancel(&a.waiter);
+	label[63] = 'x';
+	label[64] = '\0';
+	assert_int_equal(ask(&a, label), VE_RESOLVE);
+	for (size_t i = 0; i < 255; i++)
+		longest[i] = i % 50 == 49 ? '.' : 'y';
+	longest[253] = '\0';
+	assert_int_equal(ask(&a, longest), 0);
+	world_settle(&w);
+	expect(&a, "192.0.2.80");
+	assert_string_equal(script.last_name, longest);
+	longest[253] = 'y';
+	longest[254] = '\0';
+	assert_int_equal(ask(&a, longest), VE_RESOLVE);
+	assert_int_equal(ask(&a, "trailing.dot."), 0);
+	world_settle(&w);
+	expect(&a, "192.0.2.80");
+	assert_string_equal(script.last_name, "trailing.dot");
+	world_fini(&w);
+}
+
+/* --- those who ask ---------------------------------------------------------------------------------------------- */
+
+static void one_question_for_all(void **state)
+{
+	struct asker a, b, c;
+
+	(void)state;
+	setup();
+	script.s1_mute = true;
+	assert_int_equal(ask(&a, "www.example"), 0);
+	assert_int_equal(ask(&b, "WWW.EXAMPLE."), 0);
+	assert_int_equal(ask(&c, "www.example"), 0);
+	world_settle(&w);
+	assert_int_equal(script.asked, 1);
+	resolve_cancel(&b.waiter);
+	resolve_cancel(&b.waiter);
+	world_run(&w, 2000);
+	expect(&a, "192.0.2.80");
+	assert_int_equal(b.done, 0);
+	expect(&c, "192.0.2.80");
+	resolve_cancel(&a.waiter); /* too late is fine */
+	world_fini(&w);
+}
+
+static void all_have_left(void **state)
+{
+	struct asker a;
+	struct ip ip;
+
+	(void)state;
+	setup();
+	assert_int_equal(ask(&a, "www.example"), 0);
+	resolve_cancel(&a.waiter);
+	world_settle(&w);
+	assert_int_equal(a.done, 0);
+	assert_true(resolve_cached(w.ns, "www.example", &ip));
+	world_fini(&w);
+}
+
+static void limits(void **state)
+{
+	static struct asker many[RESOLVE_QUERIES_MAX], one_more;
+	char name[32];
+
+	(void)state;
+	setup();
+	for (size_t i = 0; i < RESOLVE_QUERIES_MAX; i++) {
+		snprintf(name, sizeof(name), "host%zu.example", i);
+		assert_int_equal(ask(&many[i], name), 0);
+	}
+	assert_int_equal(ask(&one_more, "other.example"), VE_LIMIT);
+	world_settle(&w);
+	for (size_t i = 0; i < RESOLVE_QUERIES_MAX; i++)
+		expect(&many[i], "192.0.2.80");
+	assert_int_equal(ask(&one_more, "other.example"), 0); /* the cache has replaced its oldest */
+	world_settle(&w);
+	expect(&one_more, "192.0.2.80");
+	world_fini(&w);
+}
+
+static void reopen(struct client *c, const char *name)
+{
+	memset(c, 0, sizeof(*c));
+	assert_int_equal(client_open(c, &w, dest_host(name, 80)), 0);
+}
+
+static void hang_up(struct client *c)
+{
+	flow_free(c->f);
+	flow_flush(w.ns);
+	world_settle(&w);
+	w.peer[0].state = PEER_LISTEN;
+}
+
+/* A flow to a name: asks, remembers, and asks again when the network has changed. */
+static void flows_to_names(void **state)
+{
+	struct client c, d;
+
+	(void)state;
+	setup();
+	world_peer(&w, packet_ip4(192, 0, 2, 80), 80);
+	for (int i = 0; i < 2; i++) {
+		reopen(&c, "www.example");
+		world_settle(&w);
+		assert_int_equal(c.opened, 1);
+		assert_int_equal(script.asked, 1);
+		hang_up(&c);
+	}
+	world_down(&w);
+	w.facts.ip4.b[3]++;
+	world_start(&w);
+	reopen(&c, "www.example");
+	world_settle(&w);
+	assert_int_equal(c.opened, 1);
+	assert_int_equal(script.asked, 2);
+	hang_up(&c);
+	/* a name that is none, and one whose server is silent: a bounded wait, and a cancel in the middle of it */
+	reopen(&c, "no..such");
+	world_settle(&w);
+	assert_int_equal(c.closed, 1);
+	assert_int_equal(c.err, VE_RESOLVE);
+	hang_up(&c);
+	script.s1_mute = script.s2_mute = true;
+	reopen(&c, "silent.example");
+	reopen(&d, "silent.example");
+	world_run(&w, 2000);
+	hang_up(&d);
+	world_run(&w, 3000);
+	assert_int_equal(c.closed, 1);
+	assert_int_equal(c.err, VE_RESOLVE);
+	hang_up(&c);
+	world_fini(&w);
+}
+
+static void without_memory(void **state)
+{
+	if (!HEAP_COUNTED)
+		skip();
+	(void)state;
+	heap.spare = sizeof(struct sys_timeo);
+	for (unsigned long n = 1; n < 20; n++) {
+		struct asker a;
+		int r;
+
+		setup();
+		heap.asked = 0;
+		heap.fail_at = n;
+		r = ask(&a, "www.example");
+		assert_true(r == 0 || r == VE_NOMEM);
+		world_run(&w, 4500);
+		heap.fail_at = 0;
+		if (r == 0)
+			expect(&a, "192.0.2.80"); /* one packet that cannot be made is one that is lost */
+		world_fini(&w);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_name),
+		cmocka_unit_test(ids_and_ports_are_random),
+		cmocka_unit_test(aliases),
+		cmocka_unit_test(no_such_name),
+		cmocka_unit_test(a_name_without_address),
+		cmocka_unit_test(ip6_when_there_is_no_ip4),
+		cmocka_unit_test(nobody_answers),
+		cmocka_unit_test(the_first_server_is_dead),
+		cmocka_unit_test(servers_that_fail),
+		cmocka_unit_test(no_server),
+		cmocka_unit_test(answers_that_lie),
+		cmocka_unit_test(damaged_answers),
+		cmocka_unit_test(pointer_chains),
+		cmocka_unit_test(names_that_dns_cannot_carry),
+		cmocka_unit_test(one_question_for_all),
+		cmocka_unit_test(all_have_left),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(flows_to_names),
+		cmocka_unit_test(without_memory),
+	};
+
+	return cmocka_run_group_tests(tests, world_warm_up, NULL);
+}
