@@ -11,7 +11,8 @@
 #
 # V=1 shows the commands; CC=clang; SAN=address,undefined; WERROR=1; ASM=no; BUILD=DIR for another build directory.
 # By convention: every .c of core/, netstack/ and socks/ but socks/main.c is in the library; every test/unit/test_*.c and
-# test/fuzz/fuzz_*.c is a program; test/support/*.c is in all of these; every test/peer/*.c is a program of its own.
+# test/fuzz/fuzz_*.c is a program; test/support/*.c is in all of these; every test/peer/*.c is a program of its own;
+# test/gateway/*.c is one.
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -82,6 +83,7 @@ LIB     := $(OUT)/libsoftsocks.a
 UNITS   := $(addprefix $(OUT)/unit/,$(units))
 REPLAYS := $(addprefix $(OUT)/fuzz/,$(fuzzers))
 PEERS   := $(addprefix $(OUT)/peer/,$(peers))
+GATEWAY := $(if $(wildcard test/gateway/gateway.c),$(OUT)/gateway)
 OBJECTS := $(call obj,$(ours) $(main) $(support) $(wildcard test/unit/*.c test/fuzz/*.c test/peer/*.c))
 
 include third_party/build.mk
@@ -104,13 +106,18 @@ $(addprefix $(OUT)/libfuzzer/,$(fuzzers)): $(OUT)/libfuzzer/%: $(OUT)/obj/test/f
 $(PEERS): $(OUT)/peer/%: $(OUT)/obj/test/peer/%.o
 	$(call link)
 
+# The SSTP server of the tests: on OpenSSL, and without a line of ours from core/.
+$(OUT)/gateway: test/gateway/build $(wildcard test/gateway/*.[ch]) $(OUT)/.flags
+	$(call say,CC)
+	$(Q)CC='$(CC)' $< $(abspath $@) $(COMMON) $(WARN)
+
 # Other flags than last time: everything is stale. (-Werror changes no object.)
 flags = $(shell $(CC) --version | head -n 1) $(filter-out -Werror,$(ALL_CFLAGS)) / $(TP_CFLAGS) / $(ALL_LDFLAGS)
 $(OUT)/.flags: force
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' > $@
 
-programs: all $(UNITS) $(REPLAYS) $(PEERS)
+programs: all $(UNITS) $(REPLAYS) $(PEERS) $(GATEWAY)
 check-programs: $(UNITS) $(REPLAYS)
 check: check-programs
 	@OUT=$(OUT) test/run check
@@ -141,7 +148,7 @@ install: all
 	install -D -m 755 $(OUT)/softsocks $(DESTDIR)$(PREFIX)/bin/softsocks
 	for m in $(wildcard doc/*.1); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/}; done
 clean:
-	rm -rf $(addprefix $(BUILD)/,obj unit fuzz libfuzzer peer third_party test-results libsoftsocks.a softsocks .flags clang san-*)
+	rm -rf $(addprefix $(BUILD)/,obj unit fuzz libfuzzer peer gateway third_party test-results libsoftsocks.a softsocks .flags clang san-*)
 distclean:
 	rm -rf $(BUILD) build
 
