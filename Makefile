@@ -146,7 +146,9 @@ tidy:
 
 install: all
 	install -D -m 755 $(OUT)/softsocks $(DESTDIR)$(PREFIX)/bin/softsocks
-	for m in $(wildcard doc/*.1); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man1/$${m##*/}; done
+	mkdir -p $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(OUT)/softsocks --man > $(DESTDIR)$(PREFIX)/share/man/man1/softsocks.1
+	$(OUT)/softsocks --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/softsocks
 clean:
 	rm -rf $(addprefix $(BUILD)/,obj unit fuzz libfuzzer peer gateway third_party test-results libsoftsocks.a softsocks .flags clang san-*)
 distclean:

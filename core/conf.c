@@ -412,6 +412,45 @@ static int set_tls_min(struct parse *p, const char *value)
 	return VE_USAGE;
 }
 
+static unsigned auth_method(const char *word, size_t n)
+{
+	static const struct {
+		const char *word;
+		unsigned method;
+	} methods[] = { { "mschapv2", AUTH_MSCHAPV2 }, { "chap", AUTH_CHAP }, { "pap", AUTH_PAP } };
+
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		if (strlen(methods[i].word) == n && memcmp(methods[i].word, word, n) == 0)
+			return methods[i].method;
+	}
+	return 0;
+}
+
+static int set_auth(struct parse *p, const char *value)
+{
+	unsigned methods = 0;
+
+	if (strcmp(value, "anonymous") == 0) {
+		p->c.anonymous = true;
+		p->c.auth_methods = 0;
+		return 0;
+	}
+	for (const char *word = value;; word++) {
+		size_t n = strcspn(word, ",");
+		unsigned method = auth_method(word, n);
+
+		if (method == 0)
+			return VE_USAGE;
+		methods |= method;
+		word += n;
+		if (!*word)
+			break;
+	}
+	p->c.anonymous = false;
+	p->c.auth_methods = methods;
+	return 0;
+}
+
 static int set_keylog(struct parse *p, const char *value)
 {
 	p->c.trust.keylog_file = keep(p, value);
@@ -932,11 +971,15 @@ static int check_login(struct parse *p)
 {
 	struct conf *c = &p->c;
 
-	c->anonymous = c->user[0] == '\0';
+	bool nameless = c->user[0] == '\0';
+
+	if (nameless)
+		c->anonymous = true;
 	if (c->anonymous && (c->password_file || c->password_fd >= 0))
 		return contradiction(p, c->password_file ? O_PASSWORD_FILE : O_PASSWORD_FD,
-				     "without a user the login is anonymous and has no password: name the "
-				     "user in the URL or with --user");
+				     nameless ? "without a user the login is anonymous and has no password: name the "
+						"user in the URL or with --user"
+					      : "--auth anonymous has no password: drop one of the two");
 	if (c->password_fd >= 0 && c->password_fd == c->ready_fd)
 		return contradiction(p, O_READY_FD, "--password-fd is the same descriptor");
 	if (c->trust.insecure && c->trust.npins > 0)

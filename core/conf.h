@@ -43,7 +43,8 @@ struct conf {
 	/* credentials: where to read the password from; never the password itself in argv */
 	const char *password_file; /* NULL: not given */
 	int password_fd;           /* -1: not given */
-	bool anonymous;            /* no user was named: SoftEther anonymous login */
+	bool anonymous;            /* no user was named, or --auth anonymous: no password either */
+	unsigned auth_methods;     /* AUTH_* of session.h; 0: the protocol's own */
 
 	struct trust_conf trust;
 

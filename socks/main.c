@@ -157,6 +157,7 @@ static int start_tunnel(struct app *a)
 			.user = a->conf.user,
 			.password = a->conf.anonymous ? NULL : a->password.text,
 			.hub = a->conf.hub,
+			.auth_methods = a->conf.auth_methods,
 			.allow_unverified = a->conf.trust.insecure,
 			.mtu = a->conf.mtu,
 		},
@@ -260,7 +261,9 @@ static int connect_command(struct app *a)
 {
 	int r = 0;
 
-	if (!a->conf.anonymous)
+	if (a->conf.anonymous)
+		unsetenv("SOFTSOCKS_PASSWORD"); /* not ours to pass on, as in password_get() */
+	else
 		r = password_get(&a->password, &a->conf, &a->fault);
 	if (r != 0) {
 		log_error("%s", a->fault.text);

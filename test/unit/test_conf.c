@@ -146,6 +146,19 @@ static void test_urls(void **state)
 	}
 }
 
+static void test_login_methods(void **state)
+{
+	(void)state;
+	GOOD("--auth=anonymous", "softether://guest@h/H");
+	assert_true(conf.anonymous);
+	assert_string_equal(conf.user, "guest");
+	GOOD("--auth=mschapv2,pap", "softether://guest@h/H");
+	assert_false(conf.anonymous);
+	assert_int_equal(conf.auth_methods, AUTH_MSCHAPV2 | AUTH_PAP);
+	GOOD("--auth=chap", "softether://guest@h/H");
+	assert_int_equal(conf.auth_methods, AUTH_CHAP);
+}
+
 static void test_urls_refused(void **state)
 {
 	static const struct {
@@ -728,6 +741,12 @@ static void test_values_that_do_not_fit_together(void **state)
 	BAD("command line: --password-file: without a user the login is anonymous", "--password-file=p", URL);
 	bad("environment: SOFTSOCKS_PASSWORD_FD: without a user the login is anonymous",
 	    ENV("SOFTSOCKS_PASSWORD_FD=3"), URL, NULL);
+	BAD("command line: --password-file: --auth anonymous has no password", "--auth=anonymous", "-ux",
+	    "--password-file=p", URL);
+	BAD("command line: --auth \"pap,\": expected anonymous alone", "--auth=pap,", URL);
+	BAD("command line: --auth \"pap,anonymous\": expected", "--auth=pap,anonymous", URL);
+	BAD("command line: --auth \"PAP\": expected", "--auth=PAP", URL);
+	GOOD("--auth=anonymous", "-ux", URL);
 	BAD("command line: --password-fd \"3\": there is --password-file already", "--password-file=p",
 	    "--password-fd=3", "-ux", URL);
 	BAD("command line: --password-file \"p\": there is --password-fd already", "--password-fd=3",
@@ -778,7 +797,7 @@ static void test_command_line_shape(void **state)
 	BAD("command line: unknown option -L;", "-L", "1:h:1", URL);
 	BAD("command line: unknown option --status;", "--status=80", URL);
 	BAD("command line: unknown option --upstream;", "--upstream", "none", URL);
-	BAD("command line: unknown option --auth;", "--auth", "pap", URL);
+	BAD("command line: unknown option --p12;", "--p12", "f", URL);
 }
 
 static void test_help_and_version_come_first(void **state)
@@ -1035,6 +1054,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_login_methods),
 		cmocka_unit_test(test_urls_refused),
 		cmocka_unit_test(test_passwords_are_not_repeated),
 		cmocka_unit_test(test_url_name_lengths),
