@@ -152,8 +152,8 @@ static void start_reading(struct client *c)
 /* --- writing ------------------------------------------------------------------------------------------- */
 
 /* Send what the parser has to say. Returns whether that went well; if not, the client is closed. All that
- * a client is ever told fits into its socket's buffer many times over, and nothing was sent before: a
- * socket that does not take it at once is not worth waiting for. */
+ * a client is ever told fits into its socket's empty buffer many times over: a socket that does not take
+ * it at once is not worth waiting for. */
 static bool deliver(struct client *c)
 {
 	struct slice tx = socks5_tx_peek(&c->hs->socks5);

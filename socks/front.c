@@ -16,12 +16,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include "core/bytes.h"
@@ -117,7 +117,7 @@ static void on_acceptable(uv_poll_t *p, int status, int events);
 /* The only place that starts and stops the listeners' polling. */
 static void update_accepting(struct front *fr)
 {
-	bool want = !fr->closing && !fr->starved && fr->nclients < fr->max;
+	bool want = !fr->starved && fr->nclients < fr->max;
 
 	if (want == fr->accepting)
 		return;
@@ -125,7 +125,7 @@ static void update_accepting(struct front *fr)
 	for (unsigned i = 0; i < fr->nlisteners; i++) {
 		if (want)
 			uv_poll_start(&fr->listeners[i].poll, UV_READABLE, on_acceptable);
-		else if (!fr->closing)
+		else
 			uv_poll_stop(&fr->listeners[i].poll);
 	}
 }
@@ -201,8 +201,7 @@ static void serve(struct front *fr, int fd)
 	update_accepting(fr);
 }
 
-/* accept(2): these concern the one connection that was to be accepted, which is gone; the next may be
- * fine. */
+/* accept(2): these concern the one connection that was to be accepted, which is gone; the next may do. */
 static bool is_about_one_client(int err)
 {
 	static const int errs[] = {
