@@ -61,6 +61,47 @@
 #define SE_TIMEOUT_MAX_MS 60000u
 #define SE_TIMEOUT_DEFAULT_MS 20000u   /* a server that names none has the default policy */
 
+/* --- SSTP ------------------------------------------------------------------------------------------------- */
+#define SSTP_HTTP_MS 60000u                /* for the HTTP answer, sstp-protocol.md 3.2 */
+#define SSTP_NEGOTIATION_MS 60000u         /* for CALL_CONNECT_ACK, then for the login */
+#define SSTP_HELLO_MS 30000u               /* silence before we ask; NATs forget before 60 s */
+#define SSTP_ABORT_SENT_MS 3000u           /* these four as in the specification */
+#define SSTP_ABORT_ANSWERED_MS 1000u
+#define SSTP_DISCONNECT_SENT_MS 5000u
+#define SSTP_DISCONNECT_ANSWERED_MS 1000u
+#define SSTP_TERMINATE_MS 2000u            /* for LCP's Terminate-Ack, sstp-protocol.md 5.9 */
+#define SSTP_PEER_GOODBYE_MS 5000u         /* from the server's Terminate-Request to CALL_DISCONNECT */
+#define SSTP_STOP_MS 500u                  /* each of the waits above when somebody asked us to stop, 5.9 */
+#define SSTP_NAKS_MAX 3u                   /* calls repeated after CALL_CONNECT_NAK, as Windows does, 3.3 */
+#define SSTP_ECHOES_A_SECOND 100u          /* replies: at most one in 10 ms, 9.7 */
+#define SSTP_TEXT_MAX 257u                 /* a server's text in a message: 256 bytes and a NUL, 9.6 */
+
+/* --- PPP -------------------------------------------------------------------------------------------------- */
+#define PPP_RESTART_MS 3000u      /* restart timer, RFC 1661 4.6; also for a peer that said goodbye */
+#define PPP_TERMINATE_MS 1000u    /* the same for Terminate-Requests: 2 s in all, sstp-protocol.md 5.9 */
+#define PPP_CONFIGURES_MAX 10u    /* Configure-Requests without an answer: 30 s in all */
+#define PPP_TERMINATES_MAX 2u
+#define PPP_NAKS_MAX 5u           /* Naks in a row before we Reject, RFC 1661 4.6 Max-Failure */
+#define PPP_ROUNDS_MAX 12u        /* Naks and Rejects in a row before the peer is beyond agreement */
+#define PPP_OPTIONS_MAX 64u       /* options in one packet, sstp-protocol.md 9.6 */
+#define PPP_REQUEST_MAX 64u       /* bytes of options that we ever ask for; IPCP's five have 30 */
+#define PPP_ACKED_MAX 128u        /* bytes of a peer's request that we recognise again; RRAS sends 50 */
+#define PPP_REJECTS_A_SECOND 4u   /* Code- and Protocol-Rejects, sstp-protocol.md 5.2 */
+#define PPP_ECHOES_A_SECOND 100u  /* replies: at most one in 10 ms, sstp-protocol.md 9.7 */
+#define PPP_REPEATS_MAX 3u        /* an unacceptable login proposed so often: the server insists */
+#define PPP_AUTH_RESEND_MS 3000u  /* an unanswered packet of a login is repeated, sstp-protocol.md 5.3 */
+#define PPP_AUTH_RESENDS_MAX 10u  /* and then no more; RADIUS may be slow: the call's timer goes on */
+#define PPP_AUTH_PACKET_MAX 1500u /* the longest packet of a login that we write: fits every MRU */
+#define PPP_CHALLENGES_MAX 16u    /* before a verdict: each costs us hashing, nobody needs many */
+#define PPP_RECHALLENGE_MS 1000u  /* after login; a server that wants us earlier repeats itself anyway */
+#define PPP_MTU_DEFAULT 1400u     /* what Windows uses: fits the way below, TLS and all */
+#define PPP_MTU_MIN 576u          /* every IPv4 host takes this much */
+#define PPP_MTU_MIN_IP6 1280u     /* RFC 8200 5: no IPv6 on a smaller link */
+#define PPP_ECHO_MS 15000u        /* our LCP echo: SoftEther's PPP runs only when it gets packets */
+#define PPP_ECHO_MISSES_MAX 4u    /* of these in a row without anything from the server: it is gone */
+#define PPP_IP6_GRACE_MS 500u     /* IPv4 is up and IPV6CP says nothing: how long we wait for it */
+#define PPP_IP6_ALONE_MS 4000u    /* IPv4 is refused: how long IPv6 alone may take, a lost packet included */
+
 /* --- the private network ---------------------------------------------------------------------------------- */
 #define DHCP_WAIT_MS 15000u    /* to the first address; 4 DISCOVERs of lwIP; the issue allows 20 s in all */
 #define FLOW_CONNECT_MS 9000u  /* one TCP connect through the tunnel; browsers and curl hear of it within 10 s */

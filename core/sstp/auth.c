@@ -4,12 +4,14 @@
 
 #include "core/sstp/printable.h"
 
-const char auth_waits_verdict[] = "its verdict on our login (721: its authentication server may be slow or down)";
+const char auth_waits_verdict[] =
+	"its verdict on our login (721: its authentication server may be slow or down)";
 
-void auth_init(struct auth *a, const struct auth_ops *ops, const struct auth_account *account, const struct session_env *env,
-	       const char *waiting)
+void auth_init(struct auth *a, const struct auth_ops *ops, const struct auth_account *account,
+	       const struct session_env *env, const char *waiting)
 {
-	*a = (struct auth){ .ops = ops, .account = account, .env = env, .waiting = waiting, .deadline = UINT64_MAX };
+	*a = (struct auth){ .ops = ops, .account = account, .env = env, .waiting = waiting };
+	a->deadline = UINT64_MAX;
 }
 
 static bool is_ascii(const char *s)
@@ -22,19 +24,20 @@ static bool is_ascii(const char *s)
 const char *auth_wrong_password_hint(const struct auth_account *account)
 {
 	if (!is_ascii(account->password))
-		return "check both; some servers (SoftEther 4) do not understand passwords that are not plain ASCII";
+		return "check both; some servers (SoftEther 4) only understand passwords in plain ASCII";
 	if (!strpbrk(account->user, "@\\"))
-		return "check both; some servers want the user as USER@HUB (SoftEther) or DOMAIN\\USER (Windows)";
+		return "check both; some servers want USER@HUB (SoftEther) or DOMAIN\\USER (Windows)";
 	return "check both, and the domain or hub";
 }
 
 void auth_refused(struct auth *a, struct slice text)
 {
-	char words[PRINTABLE_MAX / 2];
+	char words[SSTP_TEXT_MAX / 2];
 
 	printable(words, sizeof(words), text);
 	a->state = AUTH_FAILED;
-	fault_set_final(&a->fault, VE_AUTH, "login as \"%s\" refused, error 691: user name or password wrong%s%s%s; %s",
+	fault_set_final(&a->fault, VE_AUTH,
+			"login as \"%s\" refused, error 691: user name or password wrong%s%s%s; %s",
 			a->account->user, words[0] ? " (the server says: " : "", words, words[0] ? ")" : "",
 			auth_wrong_password_hint(a->account));
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* chap.c - a Challenge is answered, the answer is repeated until a verdict comes, the verdict goes to the algorithm.
+/* chap.c - a Challenge is answered, the answer is repeated until a verdict comes, the verdict goes to the
+ * algorithm.
  *
- * One challenge is current at a time: its identifier, value, and our Response as bytes. A verdict counts once, and only
- * for the identifier of that Response. The bounds on challenges are there because each costs us a good deal of hashing. */
+ * One challenge is current at a time: its identifier, value, and our Response as bytes. A verdict counts
+ * once, and only for the identifier of that Response. The bounds on challenges are there because each costs
+ * us a good deal of hashing. */
 #include "core/sstp/chap.h"
 
 #include "core/rd.h"
 #include "core/sstp/ppp_proto.h"
-
-#define CHALLENGES_MAX 16u     /* different ones before any verdict: no honest server needs more than a retry or two */
-#define RECHALLENGE_MS 1000u   /* and after it: a server that wants us again earlier repeats its challenge anyway */
 
 enum { CHALLENGE = 1, RESPONSE = 2, SUCCESS = 3, FAILURE = 4 };
 
@@ -33,7 +32,7 @@ void chap_start(struct auth *a, uint64_t now_ms, struct wr *out)
 static void resend(struct chap *c, uint64_t now_ms, struct wr *out)
 {
 	wr_bytes(out, c->response.p, c->response.n);
-	c->base.deadline = now_ms + AUTH_RESEND_MS;
+	c->base.deadline = now_ms + PPP_AUTH_RESEND_MS;
 }
 
 /* Our Response to a challenge, into the fields that keep it. */
@@ -64,7 +63,8 @@ static int answer(struct chap *c, uint8_t id, struct slice challenge)
 
 static bool same_challenge(const struct chap *c, uint8_t id, struct slice value)
 {
-	return c->answered && c->id == id && c->challenge.n == value.n && memcmp(c->challenge.p, value.p, value.n) == 0;
+	return c->answered && c->id == id && c->challenge.n == value.n &&
+	       memcmp(c->challenge.p, value.p, value.n) == 0;
 }
 
 static void on_challenge(struct chap *c, uint8_t id, struct rd body, uint64_t now_ms, struct wr *out)
@@ -81,17 +81,19 @@ static void on_challenge(struct chap *c, uint8_t id, struct rd body, uint64_t no
 			resend(c, now_ms, out);
 		return;
 	}
-	if (c->base.state == AUTH_OK && now_ms - c->answered_ms < RECHALLENGE_MS)
+	if (c->base.state == AUTH_OK && now_ms - c->answered_ms < PPP_RECHALLENGE_MS)
 		return;
-	if (c->base.state == AUTH_GOING && ++c->challenges > CHALLENGES_MAX) {
+	if (c->base.state == AUTH_GOING && ++c->challenges > PPP_CHALLENGES_MAX) {
 		c->base.state = AUTH_FAILED;
-		fault_set(&c->base.fault, VE_PROTO, "the server keeps asking for the password and never says whether it is right");
+		fault_set(&c->base.fault, VE_PROTO,
+			  "the server keeps asking for the password and never says whether it is right");
 		return;
 	}
 	err = answer(c, id, value);
 	if (err) {
 		c->base.state = AUTH_FAILED;
-		fault_set(&c->base.fault, err, "cannot compute the answer to the server's challenge: %s", ve_name(err));
+		fault_set(&c->base.fault, err, "cannot compute the answer to the server's challenge: %s",
+			  ve_name(err));
 		return;
 	}
 	c->answered = true;
@@ -132,6 +134,6 @@ void chap_tick(struct auth *a, uint64_t now_ms, struct wr *out)
 	struct chap *c = (struct chap *)a;
 
 	a->deadline = UINT64_MAX;
-	if (c->answered && !c->settled && c->resends++ < AUTH_RESENDS_MAX)
+	if (c->answered && !c->settled && c->resends++ < PPP_AUTH_RESENDS_MAX)
 		resend(c, now_ms, out);
 }

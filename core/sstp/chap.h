@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* chap.h - the packets of CHAP (RFC 1994 section 4), which MD5 and MS-CHAPv2 share. sstp-protocol.md 5.3.3.
  *
- * Servers repeat a Challenge until they have the Response, some even after their own Success: the same identifier and
- * value get the stored Response, a new one gets a new Response, also long after login. */
+ * Servers repeat a Challenge until they have the Response, some even after their own Success: the same
+ * identifier and value get the stored Response, a new one gets a new Response, also long after login. */
 #ifndef CORE_SSTP_CHAP_H
 #define CORE_SSTP_CHAP_H
 

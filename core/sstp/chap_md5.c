@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* chap_md5.c - one MD5 in CHAP's packets. The verdict is the server's word; there is nothing to check it with. */
+/* chap_md5.c - one MD5 in CHAP's packets. The verdict is the server's word; there is nothing to check it
+ * with. */
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/wolfcrypt/md5.h>
@@ -11,7 +12,8 @@
 #include "core/sstp/chap.h"
 #include "core/sstp/ppp_proto.h"
 
-int chap_md5_value(uint8_t ret[static CHAP_MD5_VALUE], uint8_t id, const char *password, struct slice challenge)
+int chap_md5_value(uint8_t ret[static CHAP_MD5_VALUE], uint8_t id, const char *password,
+		   struct slice challenge)
 {
 	wc_Md5 h;
 	int r = wc_InitMd5(&h);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ipcp.c - IPCP's option table: we ask for an address and four servers with zeros, the peer Naks with values, we ask again
- * with those. What it rejects we do without, except for the address. */
+/* ipcp.c - IPCP's option table: we ask for an address and four servers with zeros, the peer Naks with
+ * values, we ask again with those. What it rejects we do without, except for the address. */
 #include "core/sstp/ipcp.h"
 
 static struct ipcp *ipcp_of(struct ppp_fsm *f)
@@ -30,7 +30,8 @@ static void rejected_address(struct ppp_fsm *f, unsigned row)
 
 	(void)row;
 	f->give_up = true;
-	fault_set(&c->fault, VE_ADDRESS, "the server gives us no IPv4 address, error 720: its address pool is empty, or (SoftEther) "
+	fault_set(&c->fault, VE_ADDRESS,
+		  "the server gives us no IPv4 address, error 720: its address pool is empty, or (SoftEther) "
 		  "the virtual hub has no DHCP server or SecureNAT");
 }
 
@@ -47,16 +48,21 @@ static enum ppp_verdict check_address(struct ppp_fsm *f, unsigned row, struct sl
 }
 
 /* Header compression (2), the old address pair (1) and requests for name servers have no check: rejected. */
+#define SERVER(number) \
+	{ .type = number, .length = 4, .write = write_value, .nakked = nakked_value, \
+	  .rejected = rejected_server }
+
 const struct ppp_option ipcp_options[IPCP_VALUES] = {
-	[IPCP_ADDRESS] = { .type = 3, .length = 4, .check = check_address, .write = write_value, .nakked = nakked_value,
-			   .rejected = rejected_address },
-	[IPCP_DNS1] = { .type = 129, .length = 4, .write = write_value, .nakked = nakked_value, .rejected = rejected_server },
-	[IPCP_NBNS1] = { .type = 130, .length = 4, .write = write_value, .nakked = nakked_value, .rejected = rejected_server },
-	[IPCP_DNS2] = { .type = 131, .length = 4, .write = write_value, .nakked = nakked_value, .rejected = rejected_server },
-	[IPCP_NBNS2] = { .type = 132, .length = 4, .write = write_value, .nakked = nakked_value, .rejected = rejected_server },
+	[IPCP_ADDRESS] = { .type = 3, .length = 4, .check = check_address, .write = write_value,
+			   .nakked = nakked_value, .rejected = rejected_address },
+	[IPCP_DNS1] = SERVER(129),
+	[IPCP_NBNS1] = SERVER(130),
+	[IPCP_DNS2] = SERVER(131),
+	[IPCP_NBNS2] = SERVER(132),
 };
 
-void ipcp_init(struct ipcp *c, const struct ppp_fsm_ops *ops, struct ppp_link *link, const struct ip *forbidden)
+void ipcp_init(struct ipcp *c, const struct ppp_fsm_ops *ops, struct ppp_link *link,
+	       const struct ip *forbidden)
 {
 	*c = (struct ipcp){ .forbidden = *forbidden };
 	ppp_fsm_init(&c->fsm, ops, link);
@@ -95,8 +101,9 @@ int ipcp_result(struct ipcp *c, struct link_facts *facts)
 	struct ip ours = ip4_of(a);
 
 	if (!ipcp_is_usable(a) || ip_equal(&ours, &c->forbidden)) {
-		fault_set(&c->fault, VE_ADDRESS, "the server assigns the unusable address %u.%u.%u.%u, error 720: its address pool "
-			  "is wrong", a[0], a[1], a[2], a[3]);
+		fault_set(&c->fault, VE_ADDRESS,
+			  "the server assigns the unusable address %u.%u.%u.%u, error 720: its pool is wrong",
+			  a[0], a[1], a[2], a[3]);
 		return VE_ADDRESS;
 	}
 	facts->ip4 = ours;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ipv6cp.c - IPV6CP's option table: one option, the interface identifier, which must not be zero nor the same at both ends. */
+/* ipv6cp.c - IPV6CP's option table: one option, the interface identifier, which must not be zero nor the
+ * same at both ends. */
 #include "core/sstp/ipv6cp.h"
 
 static struct ipv6cp *ipv6cp_of(struct ppp_fsm *f)
@@ -14,7 +15,8 @@ static bool is_zero(const uint8_t *iid)
 	return memcmp(iid, zero, IPV6CP_IID) == 0;
 }
 
-/* A random identifier, never zero. It is not globally unique, and its "universal" bit says so (RFC 5072 4.1). */
+/* A random identifier, never zero. It is not globally unique, and its "universal" bit says so (RFC 5072
+ * 4.1). */
 static void draw(struct ppp_fsm *f, uint8_t ret[static IPV6CP_IID])
 {
 	f->link->env->random(f->link->env->ctx, ret, IPV6CP_IID);
@@ -63,7 +65,8 @@ static void rejected_iid(struct ppp_fsm *f, unsigned row)
 }
 
 const struct ppp_option ipv6cp_options[IPV6CP_OPTIONS] = {
-	{ .type = 1, .length = IPV6CP_IID, .check = check_iid, .write = write_iid, .nakked = nakked_iid, .rejected = rejected_iid },
+	{ .type = 1, .length = IPV6CP_IID, .check = check_iid, .write = write_iid, .nakked = nakked_iid,
+	  .rejected = rejected_iid },
 };
 
 void ipv6cp_begin(struct ppp_fsm *f)

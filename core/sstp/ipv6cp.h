@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ipv6cp.h - the IPv6 Control Protocol: RFC 5072; sstp-protocol.md 5.6. It agrees on two interface identifiers and on nothing
- * else: addresses come by router advertisement, on the link. */
+/* ipv6cp.h - the IPv6 Control Protocol: RFC 5072; sstp-protocol.md 5.6. It agrees on two interface
+ * identifiers and on nothing else: addresses come by router advertisement, on the link. */
 #ifndef CORE_SSTP_IPV6CP_H
 #define CORE_SSTP_IPV6CP_H
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* lcp.c - LCP's option table and its own packets.
  *
- * We ask for an MRU and a magic number, nothing else: no compression of the header (SoftEther needs all of it), no
- * authentication of the server (that is what TLS and the method itself are for). Of the peer's options we take those that
- * cost nothing, and one way to log in that is allowed; for any other we propose our best. */
+ * We ask for an MRU and a magic number, nothing else: no compression of the header (SoftEther needs all of
+ * it), no authentication of the server (that is what TLS and the method itself are for). Of the peer's
+ * options we take those that cost nothing, and one way to log in that is allowed; for any other we propose
+ * our best. */
 #include "core/sstp/lcp.h"
 
 #define MRU_MIN 68u /* the smallest packet that IPv4 may be sent in; less is a mistake */
@@ -15,7 +16,7 @@ static struct lcp *lcp_of(struct ppp_fsm *f)
 	return (struct lcp *)f;
 }
 
-/* --- options ---------------------------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------------------------------------ */
 
 static uint32_t draw_magic(const struct session_env *env)
 {
@@ -132,8 +133,9 @@ const struct ppp_option lcp_options[LCP_OPTIONS] = {
 	{ .type = 1, .length = 2, .check = check_mru, .write = write_mru, .nakked = nakked_mru },
 	{ .type = 2, .length = 4, .check = harmless }, /* ACCM: nothing is escaped here */
 	{ .type = 3, .length = PPP_OPTION_ANY, .check = check_auth },
-	{ .type = 5, .length = 4, .check = check_magic, .write = write_magic, .nakked = nakked_magic, .rejected = rejected_magic },
-	{ .type = 7, .length = 0, .check = harmless }, /* PFC and ACFC: the receiver takes both forms, we never use them */
+	{ .type = 5, .length = 4, .check = check_magic, .write = write_magic, .nakked = nakked_magic,
+	  .rejected = rejected_magic },
+	{ .type = 7, .length = 0, .check = harmless }, /* PFC and ACFC: we take both forms */
 	{ .type = 8, .length = 0, .check = harmless },
 };
 
@@ -146,24 +148,25 @@ void lcp_begin(struct ppp_fsm *f)
 	l->auth = NULL;
 }
 
-/* Count how often the server proposes the same thing that we cannot accept. Only what we really answered counts: when
- * other options are rejected first, the proposal comes again unchanged, and rightly so. */
+/* Count how often the server proposes the same thing that we cannot accept. Only what we really answered
+ * counts: when other options are rejected first, the proposal comes again unchanged, and rightly so. */
 void lcp_replied(struct ppp_fsm *f, enum ppp_verdict v)
 {
 	struct lcp *l = lcp_of(f);
-	bool same = l->refused.n == l->peer_auth.n && memcmp(l->refused_bytes, l->auth_bytes, l->peer_auth.n) == 0;
+	bool same = l->refused.n == l->peer_auth.n &&
+		    memcmp(l->refused_bytes, l->auth_bytes, l->peer_auth.n) == 0;
 
 	if (l->auth || l->peer_auth.n == 0) {
 		if (v == PPP_ACK)
 			l->refused.n = 0;
 		return;
 	}
-	if (v == PPP_REJECT && lcp_best_method(l) && f->naks_sent < FSM_NAKS_MAX)
+	if (v == PPP_REJECT && lcp_best_method(l) && f->naks_sent < PPP_NAKS_MAX)
 		return;
 	l->refused_times = same ? l->refused_times + 1 : 1;
 	l->refused = (struct slice){ .p = l->refused_bytes, .n = l->peer_auth.n };
 	memcpy(l->refused_bytes, l->auth_bytes, l->peer_auth.n);
-	l->insists = l->insists || l->refused_times >= LCP_REPEATS_MAX;
+	l->insists = l->insists || l->refused_times >= PPP_REPEATS_MAX;
 }
 
 const char *lcp_auth_name(struct slice value)
@@ -186,7 +189,7 @@ const char *lcp_auth_name(struct slice value)
 	return "an unknown method";
 }
 
-/* --- packets ---------------------------------------------------------------------------------------------- */
+/* --- packets ------------------------------------------------------------------------------------------ */
 
 static void on_echo_request(struct lcp *l, const struct ppp_control *p)
 {
@@ -195,7 +198,7 @@ static void on_echo_request(struct lcp *l, const struct ppp_control *p)
 
 	if (data.n < 4 || data.n > PPP_INFO_MAX - PPP_CONTROL_HEADER)
 		return;
-	if (!rate_allows(&l->echoes, LCP_ECHOES_A_SECOND, l->fsm.now))
+	if (!rate_allows(&l->echoes, PPP_ECHOES_A_SECOND, l->fsm.now))
 		return;
 	memcpy(reply, data.p, data.n);
 	store_be32(reply, l->magic);
@@ -238,8 +241,8 @@ void lcp_echo(struct lcp *l)
 	ppp_fsm_send(&l->fsm, ECHO_REQ, (struct slice){ .p = magic, .n = sizeof(magic) });
 }
 
-void lcp_init(struct lcp *l, const struct ppp_fsm_ops *ops, struct ppp_link *link, const struct auth_ops *const *methods,
-	      unsigned allowed, uint16_t mru)
+void lcp_init(struct lcp *l, const struct ppp_fsm_ops *ops, struct ppp_link *link,
+	      const struct auth_ops *const *methods, unsigned allowed, uint16_t mru)
 {
 	*l = (struct lcp){ .methods = methods, .allowed = allowed, .mru = mru };
 	ppp_fsm_init(&l->fsm, ops, link);

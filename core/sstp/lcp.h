@@ -10,8 +10,6 @@
 
 #define LCP_OPTIONS 6u
 #define LCP_MRU_DEFAULT 1500u
-#define LCP_REPEATS_MAX 3u    /* the same unacceptable way to log in, proposed so often: the server insists */
-#define LCP_ECHOES_A_SECOND 100u /* replies: at most one in 10 ms, sstp-protocol.md 9.7 */
 
 struct lcp {
 	struct ppp_fsm fsm;
@@ -21,7 +19,7 @@ struct lcp {
 	uint32_t magic;                        /* ours; 0 once the peer rejected it */
 	/* what the peer's last Configure-Request said */
 	uint16_t peer_mru;
-	struct slice peer_auth;                /* value of Authentication-Protocol, in auth_bytes; n == 0: none */
+	struct slice peer_auth;                /* Authentication-Protocol, in auth_bytes; n == 0: none */
 	uint8_t auth_bytes[AUTH_LCP_MAX];
 	const struct auth_ops *auth;           /* the method it stands for, if it is allowed */
 	/* proposals that we did not accept */
@@ -33,9 +31,10 @@ struct lcp {
 	struct rate echoes;
 };
 
-/* @ops is the owner's own table: lcp_fsm_ops with its callbacks up, down, finished, terminated and other added. */
-void lcp_init(struct lcp *l, const struct ppp_fsm_ops *ops, struct ppp_link *link, const struct auth_ops *const *methods,
-	      unsigned allowed, uint16_t mru);
+/* @ops is the owner's own table: lcp_fsm_ops with its callbacks up, down, finished, terminated and other
+ * added. */
+void lcp_init(struct lcp *l, const struct ppp_fsm_ops *ops, struct ppp_link *link,
+	      const struct auth_ops *const *methods, unsigned allowed, uint16_t mru);
 
 /* The parts of struct ppp_fsm_ops that are LCP's own. */
 extern const struct ppp_option lcp_options[LCP_OPTIONS];

@@ -8,8 +8,8 @@
  *     MasterKey   = SHA1(HashHash | NT-Response | K1)[0..15]
  *     Send/Recv   = SHA1(MasterKey | 40 x 00 | K2 or K3 | 40 x F2)[0..15]
  *
- * M1..K3 are sentences that the RFCs fix. MD4 and single DES are what the protocol is made of; it is the server certificate
- * and the crypto binding that protect this exchange, not they. */
+ * M1..K3 are sentences that the RFCs fix. MD4 and single DES are what the protocol is made of; it is the
+ * server certificate and the crypto binding that protect this exchange, not they. */
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/wolfcrypt/des3.h>
@@ -31,13 +31,15 @@
 static const char m1[] = "Magic server to client signing constant";
 static const char m2[] = "Pad to make it do more than one iteration";
 static const char k1[] = "This is the MPPE Master Key";
-static const char k2[] = "On the client side, this is the send key; on the server side, it is the receive key.";
-static const char k3[] = "On the client side, this is the receive key; on the server side, it is the send key.";
+static const char k2[] =
+	"On the client side, this is the send key; on the server side, it is the receive key.";
+static const char k3[] =
+	"On the client side, this is the receive key; on the server side, it is the send key.";
 
 #define TEXT(s) { .p = (const uint8_t *)(s), .n = sizeof(s) - 1 }
 #define BYTES(a) { .p = (a), .n = sizeof(a) }
 
-/* --- arithmetic ------------------------------------------------------------------------------------------- */
+/* --- arithmetic --------------------------------------------------------------------------------------- */
 
 static int sha1(uint8_t ret[static 20], const struct slice *v, size_t nv)
 {
@@ -75,7 +77,8 @@ static void md4(uint8_t ret[static NT_HASH], const uint8_t *p, size_t n)
 	wipe(&h, sizeof(h));
 }
 
-/* The 7 bytes at @half as a DES key: 7 bits in each byte, the lowest bit is parity and DES does not look at it. */
+/* The 7 bytes at @half as a DES key: 7 bits in each byte, the lowest bit is parity and DES does not look at
+ * it. */
 static int des_block(uint8_t ret[static 8], const uint8_t half[static 7], const uint8_t block[static 8])
 {
 	uint64_t bits = (uint64_t)load_be32(half) << 24 | load_be32(half + 3) % (1u << 24);
@@ -227,9 +230,10 @@ int mschapv2_compute(struct mschapv2 *ret, const char *user, const char *passwor
 	return err;
 }
 
-/* --- texts ------------------------------------------------------------------------------------------------ */
+/* --- texts -------------------------------------------------------------------------------------------- */
 
-void mschapv2_write_value(struct wr *w, const uint8_t peer_challenge[static MSCHAPV2_CHALLENGE], const struct mschapv2 *m)
+void mschapv2_write_value(struct wr *w, const uint8_t peer_challenge[static MSCHAPV2_CHALLENGE],
+			  const struct mschapv2 *m)
 {
 	wr_bytes(w, peer_challenge, MSCHAPV2_CHALLENGE);
 	wr_u64(w, 0);
@@ -303,15 +307,18 @@ void mschapv2_explain_failure(struct fault *f, const struct auth_account *accoun
 		unsigned code;
 		const char *meaning, *hint;
 	} codes[] = {
-		{ 646, "the account may not log on at this time of day", "try later, or ask its administrator" },
+		{ 646, "the account may not log on at this time of day",
+		  "try later, or ask its administrator" },
 		{ 647, "the account is disabled", "ask its administrator" },
 		{ 648, "the password has expired", "change it where it is managed, then try again" },
-		{ 649, "the account has no permission to dial in", "its Dial-in tab or network policy must allow it" },
+		{ 649, "the account has no permission to dial in",
+		  "its Dial-in tab or network policy must allow it" },
 		{ 691, "user name or password wrong", NULL },
-		{ 709, "the server does not accept the new password", "it must obey the server's password rules" },
+		{ 709, "the server does not accept the new password",
+		  "it must obey the server's password rules" },
 	};
 	const char *meaning = "refused without a reason we know", *hint = NULL;
-	char words[PRINTABLE_MAX / 2];
+	char words[SSTP_TEXT_MAX / 2];
 	unsigned code = find_code(text);
 	struct slice message = { 0 };
 
@@ -328,11 +335,11 @@ void mschapv2_explain_failure(struct fault *f, const struct auth_account *accoun
 	if (!find_field(text, 'M', &message) && code == 0)
 		message = text;
 	printable(words, sizeof(words), message);
-	fault_set_final(f, VE_AUTH, "login as \"%s\" refused, error %u: %s%s%s%s; %s", account->user, code, meaning,
-			words[0] ? " (the server says: " : "", words, words[0] ? ")" : "", hint);
+	fault_set_final(f, VE_AUTH, "login as \"%s\" refused, error %u: %s%s%s%s; %s", account->user, code,
+			meaning, words[0] ? " (the server says: " : "", words, words[0] ? ")" : "", hint);
 }
 
-/* --- over CHAP -------------------------------------------------------------------------------------------- */
+/* --- over CHAP ---------------------------------------------------------------------------------------- */
 
 struct login {
 	struct chap chap;
@@ -360,8 +367,10 @@ static void on_success(struct chap *c, struct slice text)
 
 	if (!mschapv2_success_proves(text, &l->m)) {
 		c->base.state = AUTH_FAILED;
-		fault_set_final(&c->base.fault, VE_AUTH, "the server accepts \"%s\" but cannot prove that it knows the password: "
-				"this may be an impostor; check the server's certificate", c->base.account->user);
+		fault_set_final(&c->base.fault, VE_AUTH,
+				"the server accepts \"%s\" but cannot prove that it knows the password: "
+				"this may be an impostor; check the server's certificate",
+				c->base.account->user);
 	} else if (c->base.state == AUTH_GOING) {
 		c->base.state = AUTH_OK;
 		memcpy(c->base.hlak, l->m.send_key, 16);

@@ -12,8 +12,8 @@
 
 extern const struct auth_ops mschapv2_auth_ops;
 
-/* Everything that follows from an account and two challenges, named as in sstp-protocol.md 5.3.4. All of it is secret but
- * the challenge hash and the NT-Response; whoever has one wipes it. */
+/* Everything that follows from an account and two challenges, named as in sstp-protocol.md 5.3.4. All of it
+ * is secret but the challenge hash and the NT-Response; whoever has one wipes it. */
 struct mschapv2 {
 	uint8_t challenge_hash[8];
 	uint8_t nt_hash[16];
@@ -25,21 +25,23 @@ struct mschapv2 {
 	uint8_t recv_key[16];
 };
 
-/* Compute all of it. A domain in @user ("DOMAIN\name") is left out of the challenge hash. @password is UTF-8; bytes that are
- * none count as Latin-1, so every password can be used. Returns 0, VE_LIMIT (a password of more than 256 UTF-16 units),
- * VE_NOMEM (the crypto library has no memory). */
+/* Compute all of it. A domain in @user ("DOMAIN\name") is left out of the challenge hash. @password is
+ * UTF-8; bytes that are none count as Latin-1, so every password can be used. Returns 0, VE_LIMIT (a
+ * password of more than 256 UTF-16 units), VE_NOMEM (the crypto library has no memory). */
 int mschapv2_compute(struct mschapv2 *ret, const char *user, const char *password,
 		     const uint8_t auth_challenge[static MSCHAPV2_CHALLENGE],
 		     const uint8_t peer_challenge[static MSCHAPV2_CHALLENGE]);
 
 /* The 49 bytes of a Response's value. */
-void mschapv2_write_value(struct wr *w, const uint8_t peer_challenge[static MSCHAPV2_CHALLENGE], const struct mschapv2 *m);
+void mschapv2_write_value(struct wr *w, const uint8_t peer_challenge[static MSCHAPV2_CHALLENGE],
+			  const struct mschapv2 *m);
 
-/* Does a Success text prove that the server knows the password ("S=" and 40 hexadecimal digits, RFC 2759 5)? */
+/* Does a Success text prove that the server knows the password ("S=" and 40 hexadecimal digits, RFC 2759
+ * 5)? */
 bool mschapv2_success_proves(struct slice text, const struct mschapv2 *m);
 
-/* Turn a Failure text ("E=691 R=0 C=... V=3 M=...", any part may be missing) into a final VE_AUTH line with the number, what
- * it means, the server's own words, and what to do. */
+/* Turn a Failure text ("E=691 R=0 C=... V=3 M=...", any part may be missing) into a final VE_AUTH line with
+ * the number, what it means, the server's own words, and what to do. */
 void mschapv2_explain_failure(struct fault *f, const struct auth_account *account, struct slice text);
 
 #endif

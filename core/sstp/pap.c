@@ -28,7 +28,7 @@ static void send_request(struct pap *p, uint64_t now_ms, struct wr *out)
 	wr_u8(out, (uint8_t)password);
 	wr_bytes(out, a->password, password);
 	wr_patch_u16(out, at + 2, (uint16_t)(out->n - at));
-	p->base.deadline = now_ms + AUTH_RESEND_MS;
+	p->base.deadline = now_ms + PPP_AUTH_RESEND_MS;
 }
 
 static void start(struct auth *a, uint64_t now_ms, struct wr *out)
@@ -37,7 +37,8 @@ static void start(struct auth *a, uint64_t now_ms, struct wr *out)
 
 	if (strlen(account->user) > 255 || strlen(account->password) > 255) {
 		a->state = AUTH_FAILED;
-		fault_set_final(&a->fault, VE_AUTH, "PAP cannot carry a user name or password of more than 255 bytes");
+		fault_set_final(&a->fault, VE_AUTH,
+				"PAP cannot carry a user name or password of more than 255 bytes");
 		return;
 	}
 	send_request((struct pap *)a, now_ms, out);
@@ -51,14 +52,15 @@ static void input(struct auth *a, struct slice packet, uint64_t now_ms, struct w
 	size_t n;
 
 	(void)now_ms, (void)out;
-	if (a->state != AUTH_GOING || ppp_control_parse(packet, &c) || c.id != p->id || (c.code != ACK && c.code != NAK))
+	if (a->state != AUTH_GOING || ppp_control_parse(packet, &c) || c.id != p->id ||
+	    (c.code != ACK && c.code != NAK))
 		return;
 	a->deadline = UINT64_MAX;
 	if (c.code == ACK) {
 		a->state = AUTH_OK;
 		return;
 	}
-	n = rd_u8(&c.data); /* the whole message part may be missing; a length beyond the packet takes what there is */
+	n = rd_u8(&c.data); /* may be missing with all the message; may be more than there is */
 	text = rd_rest(&c.data);
 	text.n = min_size(text.n, n);
 	auth_refused(a, text);
@@ -69,7 +71,7 @@ static void tick(struct auth *a, uint64_t now_ms, struct wr *out)
 	struct pap *p = (struct pap *)a;
 
 	a->deadline = UINT64_MAX;
-	if (a->state == AUTH_GOING && p->resends++ < AUTH_RESENDS_MAX)
+	if (a->state == AUTH_GOING && p->resends++ < PPP_AUTH_RESENDS_MAX)
 		send_request(p, now_ms, out);
 }
 

@@ -4,13 +4,13 @@
  *     DEAD -> ESTABLISH -> AUTHENTICATE -> NETWORK ---> TERMINATE -> DEAD
  *               LCP          struct auth    IPCP, IPV6CP     LCP
  *
- * LCP runs always. Before it is open everything else is dropped silently (RFC 1661 3.4), afterwards an unknown protocol gets
- * a Protocol-Reject. Login comes once: what would undo it later (a new LCP request) ends the link, because the binding of
- * SSTP to the login is made only once.
+ * LCP runs always. Before it is open everything else is dropped silently (RFC 1661 3.4), afterwards an
+ * unknown protocol gets a Protocol-Reject. Login comes once: what would undo it later (a new LCP request)
+ * ends the link, because the binding of SSTP to the login is made only once.
  *
- * The two network protocols run side by side and neither waits for the other for long: the link is ready when IPCP is up
- * and IPV6CP is up, refused, or silent for a moment; or when IPCP has failed for good and IPV6CP is up. Both failed is
- * "no address". Later failures of IPv6 only switch IPv6 off. */
+ * The two network protocols run side by side and neither waits for the other for long: the link is ready
+ * when IPCP is up and IPV6CP is up, refused, or silent for a moment; or when IPCP has failed for good and
+ * IPV6CP is up. Both failed is "no address". Later failures of IPv6 only switch IPv6 off. */
 #include "core/sstp/ppp.h"
 
 enum { CONF_REQ = 1, TERM_ACK = 6, PROT_REJ = 8 };
@@ -32,7 +32,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* --- login ------------------------------------------------------------------------------------------------ */
+/* --- login -------------------------------------------------------------------------------------------- */
 
 static void drop_auth(struct ppp *p)
 {
@@ -68,7 +68,8 @@ static const struct auth_ops *method_of(const struct ppp *p, struct slice value)
 	return NULL;
 }
 
-/* The server wants to be logged in to in a way that we refuse: name both sides, and the option if it would help. */
+/* The server wants to be logged in to in a way that we refuse: name both sides, and the option if it would
+ * help. */
 static void explain_no_common_method(const struct ppp *p, struct fault *f)
 {
 	const struct slice value = p->lcp.refused;
@@ -77,14 +78,15 @@ static void explain_no_common_method(const struct ppp *p, struct fault *f)
 	char names[100];
 
 	if (m && m->reveals && p->conf.unverified && (m->methods & p->conf.account.methods))
-		hint = "; it would give the password away, and the server's certificate is not verified: use --ca or --pin";
+		hint = "; it gives the password away, and the certificate is not verified: use --ca or --pin";
 	else if (m && m->methods == AUTH_PAP)
 		hint = "; --auth pap allows it and trusts this server with the password";
 	else if (m && m->methods == AUTH_CHAP)
 		hint = "; --auth chap allows it";
 	else if (m)
 		hint = "; see --auth";
-	fault_set_final(f, VE_AUTH, "no common way to log in, error 734: the server insists on %s, allowed here: %s%s",
+	fault_set_final(f, VE_AUTH,
+			"no common way to log in, error 734: the server insists on %s, allowed here: %s%s",
 			lcp_auth_name(value), allowed_names(p, names, sizeof(names)), hint);
 }
 
@@ -109,12 +111,13 @@ static void after_auth(struct ppp *p, const struct wr *out)
 
 static void start_auth(struct ppp *p)
 {
-	uint8_t buf[AUTH_PACKET_MAX];
+	uint8_t buf[PPP_AUTH_PACKET_MAX];
 	struct wr out = wr_init(buf, sizeof(buf));
 	int err;
 
 	if (!p->lcp.auth) {
-		fault_set_final(&p->fault, VE_AUTH, "the server asks for no login at all: refused, it may be an impostor; "
+		fault_set_final(&p->fault, VE_AUTH,
+				"the server asks for no login at all: refused, it may be an impostor; "
 				"require MS-CHAPv2 on the server");
 		return;
 	}
@@ -131,7 +134,7 @@ static void start_auth(struct ppp *p)
 
 static void auth_input(struct ppp *p, struct slice packet)
 {
-	uint8_t buf[AUTH_PACKET_MAX];
+	uint8_t buf[PPP_AUTH_PACKET_MAX];
 	struct wr out = wr_init(buf, sizeof(buf));
 
 	p->auth->ops->input(p->auth, packet, p->now, &out);
@@ -141,7 +144,7 @@ static void auth_input(struct ppp *p, struct slice packet)
 
 static void auth_tick(struct ppp *p)
 {
-	uint8_t buf[AUTH_PACKET_MAX];
+	uint8_t buf[PPP_AUTH_PACKET_MAX];
 	struct wr out = wr_init(buf, sizeof(buf));
 
 	p->auth->ops->tick(p->auth, p->now, &out);
@@ -160,7 +163,7 @@ static void auth_implied(struct ppp *p)
 	after_auth(p, &nothing);
 }
 
-/* --- addresses -------------------------------------------------------------------------------------------- */
+/* --- addresses ---------------------------------------------------------------------------------------- */
 
 static uint16_t within_mtu(size_t mtu)
 {
@@ -231,7 +234,8 @@ static bool same_ip4(const struct link_facts *a, const struct link_facts *b)
 	return ip_equal(&a->ip4, &b->ip4);
 }
 
-/* IPCP may be negotiated anew at any time. The same address again is nothing; the facts that were given out stay. */
+/* IPCP may be negotiated anew at any time. The same address again is nothing; the facts that were given out
+ * stay. */
 static void ipcp_up(struct ppp_fsm *f)
 {
 	struct ppp *p = ppp_of(f);
@@ -265,12 +269,15 @@ static void ipcp_finished(struct ppp_fsm *f, enum fsm_end why)
 		return;
 	}
 	if (why == FSM_END_SILENCE && !f->answered)
-		fault_set(&p->ipcp.fault, VE_ADDRESS, "the server does not answer our request for an address (IPCP), error 720: "
+		fault_set(&p->ipcp.fault, VE_ADDRESS,
+			  "the server does not answer our request for an address (IPCP), error 720: "
 			  "its address pool may be empty, or its DHCP server down");
 	else if (why == FSM_END_REFUSED)
-		fault_set(&p->ipcp.fault, VE_ADDRESS, "the server refuses IPv4 (IPCP rejected), error 720, and gives no IPv6 either");
+		fault_set(&p->ipcp.fault, VE_ADDRESS,
+			  "the server refuses IPv4 (IPCP rejected), error 720, and gives no IPv6 either");
 	else
-		fault_set(&p->ipcp.fault, VE_ADDRESS, "no agreement with the server about an address (IPCP), error 720: its address "
+		fault_set(&p->ipcp.fault, VE_ADDRESS,
+			  "no agreement with the server about an address (IPCP), error 720: its address "
 			  "pool may be empty");
 	settle(p);
 }
@@ -317,7 +324,7 @@ static const struct ppp_fsm_ops ipv6cp_ops = {
 	.finished = ipv6cp_finished,
 };
 
-/* --- LCP -------------------------------------------------------------------------------------------------- */
+/* --- LCP ---------------------------------------------------------------------------------------------- */
 
 static void lcp_up(struct ppp_fsm *f)
 {
@@ -327,7 +334,8 @@ static void lcp_up(struct ppp_fsm *f)
 		start_auth(p);
 }
 
-/* Before the login is through, LCP may start over. Afterwards, and when the server says goodbye, the link ends. */
+/* Before the login is through, LCP may start over. Afterwards, and when the server says goodbye, the link
+ * ends. */
 static void lcp_down(struct ppp_fsm *f)
 {
 	struct ppp *p = ppp_of(f);
@@ -343,9 +351,11 @@ static void lcp_finished(struct ppp_fsm *f, enum fsm_end why)
 	struct ppp *p = ppp_of(f);
 
 	if (p->phase == PPP_ESTABLISH && why == FSM_END_SILENCE && !f->heard && !f->answered)
-		fault_set(&p->fault, VE_TIMEOUT, "the server does not answer PPP (LCP), error 718: is its VPN service running?");
+		fault_set(&p->fault, VE_TIMEOUT,
+			  "the server does not answer PPP (LCP), error 718: is its VPN service running?");
 	else if (p->phase == PPP_ESTABLISH && why != FSM_END_TERMINATED)
-		fault_set(&p->fault, VE_PROTO, "no agreement with the server about the link (LCP), error 734");
+		fault_set(&p->fault, VE_PROTO,
+			  "no agreement with the server about the link (LCP), error 734");
 	else if (p->phase != PPP_TERMINATE && why == FSM_END_REFUSED)
 		fault_set(&p->fault, VE_PROTO, "the server rejected LCP itself");
 	p->phase = PPP_DEAD;
@@ -367,8 +377,10 @@ static void protocol_rejected(struct ppp *p, const struct ppp_control *c)
 
 	if (!rd_ok(&r) || p->lcp.fsm.state != FSM_OPENED)
 		return;
-	if (protocol == PPP_LCP || (p->auth && p->phase == PPP_AUTHENTICATE && protocol == p->auth->ops->protocol))
-		fault_set(&p->fault, VE_PROTO, "the server rejects protocol %04x, which it agreed to", protocol);
+	if (protocol == PPP_LCP ||
+	    (p->auth && p->phase == PPP_AUTHENTICATE && protocol == p->auth->ops->protocol))
+		fault_set(&p->fault, VE_PROTO, "the server rejects protocol %04x, which it agreed to",
+			  protocol);
 	else if (p->phase == PPP_NETWORK && protocol == PPP_IPCP)
 		ppp_fsm_rejected(&p->ipcp.fsm, p->now);
 	else if (p->phase == PPP_NETWORK && protocol == PPP_IPV6CP)
@@ -409,7 +421,8 @@ static bool restarts_link(const struct ppp *p, struct slice packet)
 static void lcp_input(struct ppp *p, struct slice packet)
 {
 	if (restarts_link(p, packet)) {
-		fault_set(&p->fault, p->ready ? VE_LOST : VE_PROTO, "the server started the link over (LCP) without a new call");
+		fault_set(&p->fault, p->ready ? VE_LOST : VE_PROTO,
+			  "the server started the link over (LCP) without a new call");
 		return;
 	}
 	ppp_fsm_input(&p->lcp.fsm, packet, p->now);
@@ -417,14 +430,14 @@ static void lcp_input(struct ppp *p, struct slice packet)
 		explain_no_common_method(p, &p->fault);
 }
 
-/* --- packets ---------------------------------------------------------------------------------------------- */
+/* --- packets ------------------------------------------------------------------------------------------ */
 
 static void reject_protocol(struct ppp *p, uint16_t protocol, struct slice packet)
 {
 	uint8_t buf[LCP_MRU_DEFAULT];
 	struct wr w = wr_init(buf, min_size(sizeof(buf), p->lcp.peer_mru) - PPP_CONTROL_HEADER);
 
-	if (!rate_allows(&p->link.rejects, FSM_REJECTS_A_SECOND, p->now))
+	if (!rate_allows(&p->link.rejects, PPP_REJECTS_A_SECOND, p->now))
 		return;
 	wr_u16(&w, protocol);
 	wr_bytes(&w, packet.p, min_size(packet.n, w.cap - w.n));
@@ -484,20 +497,23 @@ void ppp_input(struct ppp *p, uint16_t protocol, struct slice packet, uint64_t n
 	p->confirmed = p->ipcp.fsm.answered || p->ipv6cp.fsm.answered;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------- */
 
 void ppp_init(struct ppp *p, const struct ppp_conf *c, const struct ppp_owner *owner)
 {
 	unsigned allowed = c->account.methods;
 
-	*p = (struct ppp){ .phase = PPP_DEAD, .owner = *owner, .conf = *c, .grace = UINT64_MAX, .echo = UINT64_MAX };
+	*p = (struct ppp){
+		.phase = PPP_DEAD, .owner = *owner, .conf = *c, .grace = UINT64_MAX, .echo = UINT64_MAX
+	};
 	p->facts.kind = LINK_IP;
 	p->link = (struct ppp_link){ .send = link_send, .ctx = p, .env = c->env };
 	for (size_t i = 0; c->unverified && c->methods[i]; i++) {
 		if (c->methods[i]->reveals)
 			allowed &= ~c->methods[i]->methods;
 	}
-	lcp_init(&p->lcp, &lcp_ops, &p->link, c->methods, allowed, c->mtu ? within_mtu(c->mtu) : LCP_MRU_DEFAULT);
+	lcp_init(&p->lcp, &lcp_ops, &p->link, c->methods, allowed,
+		 c->mtu ? within_mtu(c->mtu) : LCP_MRU_DEFAULT);
 	ipcp_init(&p->ipcp, &ipcp_ops, &p->link, &c->server);
 	ipv6cp_init(&p->ipv6cp, &ipv6cp_ops, &p->link);
 }
@@ -547,7 +563,8 @@ static void echo_tick(struct ppp *p)
 	p->heard = false;
 	p->echo = p->now + PPP_ECHO_MS;
 	if (p->misses >= PPP_ECHO_MISSES_MAX && !p->lcp.no_echo)
-		fault_set(&p->fault, VE_LOST, "the server does not answer any more: %u LCP echoes without a reply",
+		fault_set(&p->fault, VE_LOST,
+			  "the server does not answer any more: %u LCP echoes without a reply",
 			  PPP_ECHO_MISSES_MAX);
 	else
 		lcp_echo(&p->lcp);
@@ -578,7 +595,8 @@ void ppp_tick(struct ppp *p, uint64_t now_ms)
 const char *ppp_waiting(const struct ppp *p)
 {
 	if (p->phase == PPP_ESTABLISH)
-		return p->lcp.fsm.heard ? "its agreement to our link options (LCP)" : "its first PPP packet (LCP)";
+		return p->lcp.fsm.heard ? "its agreement to our link options (LCP)"
+					: "its first PPP packet (LCP)";
 	if (p->phase == PPP_AUTHENTICATE && p->auth)
 		return p->auth->waiting;
 	return "an address (IPCP)";
@@ -599,9 +617,12 @@ void ppp_explain_end(const struct ppp *p, struct fault *f)
 	if (p->ready)
 		fault_set(f, VE_LOST, "the server ended the connection%s%s", said, p->goodbye_text);
 	else if (p->phase == PPP_NETWORK || (p->auth && p->auth->state == AUTH_OK))
-		fault_set(f, VE_ADDRESS, "the server accepted the login, then ended the connection before it gave us an address, error "
-			  "720: its address pool may be empty, or its DHCP server down%s%s", said, p->goodbye_text);
+		fault_set(f, VE_ADDRESS,
+			  "the server accepted the login, then ended the connection before it gave us an "
+			  "address, error 720: its address pool may be empty, or its DHCP server down%s%s",
+			  said, p->goodbye_text);
 	else if (!ppp_explain_refusal(p, f))
-		fault_set(f, VE_PROTO, "the server ended the connection while we waited for %s, error 619%s%s", ppp_waiting(p), said,
-			  p->goodbye_text);
+		fault_set(f, VE_PROTO,
+			  "the server ended the connection while we waited for %s, error 619%s%s",
+			  ppp_waiting(p), said, p->goodbye_text);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ppp.h - one PPP link as a client has it: RFC 1661 section 3; sstp-protocol.md section 5.
  *
- * Four phases: LCP agrees on the link, a struct auth logs in, IPCP and IPV6CP bring addresses, and at the end LCP says
- * goodbye. It works on whole frames without a line: what carries them, and when they may be carried, is its owner's
- * business. The owner looks at the fields below after every call. */
+ * Four phases: LCP agrees on the link, a struct auth logs in, IPCP and IPV6CP bring addresses, and at the
+ * end LCP says goodbye. It works on whole frames without a line: what carries them, and when they may be
+ * carried, is its owner's business. The owner looks at the fields below after every call. */
 #ifndef CORE_SSTP_PPP_H
 #define CORE_SSTP_PPP_H
 
@@ -11,14 +11,6 @@
 #include "core/sstp/ipv6cp.h"
 #include "core/sstp/lcp.h"
 #include "core/sstp/printable.h"
-
-#define PPP_MTU_DEFAULT 1400u    /* what Windows uses: fits the way below, TLS and all; sstp-protocol.md 5.1 */
-#define PPP_MTU_MIN 576u         /* every IPv4 host takes this much */
-#define PPP_MTU_MIN_IP6 1280u    /* RFC 8200 5: no IPv6 on a smaller link */
-#define PPP_ECHO_MS 15000u       /* our LCP echo: SoftEther's PPP runs only when it gets packets, sstp-protocol.md 5.9 */
-#define PPP_ECHO_MISSES_MAX 4u   /* of these in a row without anything from the server: it is gone */
-#define PPP_IP6_GRACE_MS 500u    /* IPv4 is up and IPV6CP says nothing: how long we wait for it */
-#define PPP_IP6_ALONE_MS 4000u   /* IPv4 is refused: how long IPv6 alone may take, a lost packet included */
 
 enum ppp_phase { PPP_DEAD, PPP_ESTABLISH, PPP_AUTHENTICATE, PPP_NETWORK, PPP_TERMINATE };
 
@@ -35,8 +27,8 @@ struct ppp_owner {
 
 struct ppp_conf {
 	struct auth_account account;
-	const struct auth_ops *const *methods; /* those there are, ended by NULL, best first; account.methods says which may be used */
-	bool unverified;       /* the server's certificate was not checked: no method that reveals the password */
+	const struct auth_ops *const *methods; /* those there are, best first, ended by NULL */
+	bool unverified; /* the server's certificate was not checked: no method that reveals the password */
 	uint16_t mtu;          /* the user's, 0: PPP_MTU_DEFAULT */
 	struct ip server;      /* the server's outer address if it is known */
 	const struct session_env *env;
@@ -51,7 +43,7 @@ struct ppp {
 	bool peer_ended;       /* the server sent LCP Terminate-Request: goodbye_text has its words */
 	struct fault fault;    /* err != 0: this cannot go on; the owner says goodbye */
 	struct link_facts facts;
-	char goodbye_text[PRINTABLE_MAX / 2];
+	char goodbye_text[SSTP_TEXT_MAX / 2];
 
 	/* its own */
 	struct ppp_owner owner;
@@ -80,7 +72,8 @@ void ppp_start(struct ppp *p, uint64_t now_ms);
 void ppp_input(struct ppp *p, uint16_t protocol, struct slice packet, uint64_t now_ms);
 uint64_t ppp_deadline(const struct ppp *p);
 void ppp_tick(struct ppp *p, uint64_t now_ms);
-/* Begin our goodbye, @why (static, ASCII, short) goes to the server. Phase becomes PPP_DEAD when it is over. */
+/* Begin our goodbye, @why (static, ASCII, short) goes to the server. Phase becomes PPP_DEAD when it is
+ * over. */
 void ppp_stop(struct ppp *p, const char *why, uint64_t now_ms);
 
 /* What we are waiting for, for a time-out's message: "its answer to our LCP request". Static. */
@@ -89,7 +82,8 @@ const char *ppp_waiting(const struct ppp *p);
 /* Did it come to an end because we refuse all ways to log in that the server proposes? True with @f set. */
 bool ppp_explain_refusal(const struct ppp *p, struct fault *f);
 
-/* The server ended the link by other means than a fault of ours (f->err == 0): say what that means in this phase. */
+/* The server ended the link by other means than a fault of ours (f->err == 0): say what that means in this
+ * phase. */
 void ppp_explain_end(const struct ppp *p, struct fault *f);
 
 #endif

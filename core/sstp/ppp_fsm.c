@@ -1,77 +1,66 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ppp_fsm.c - RFC 1661: the table of 4.1, what its actions do, and the packets that become its events.
  *
- * A packet is parsed, its identifier compared, its options walked; what is left is one event, which step() looks up.
- * step() is the only place that changes the state. The new state stands before the actions run, "down" comes first of
- * them and "up" and "finished" last, so a callback may stop or start what lies above.
+ * A packet is parsed, its identifier compared, its options walked; what is left is one event, which step()
+ * looks up. step() is the only place that changes the state. The new state stands before the actions run,
+ * "down" comes first of them and "up" and "finished" last, so a callback may stop or start what lies above.
  *
- * The peer's request is judged in one walk that gives each option a verdict; one Reject makes the reply a Reject of just
- * those options, else one Nak makes it a Nak, else the request itself is the Ack. Our own request is a bit for each row
- * of the table: Reject clears bits, Nak changes what a row writes. */
+ * The peer's request is judged in one walk that gives each option a verdict; one Reject makes the reply a
+ * Reject of just those options, else one Nak makes it a Nak, else the request itself is the Ack. Our own
+ * request is a bit for each row of the table: Reject clears bits, Nak changes what a row writes. */
 #include "core/sstp/ppp_fsm.h"
 
-enum { CONF_REQ = 1, CONF_ACK, CONF_NAK, CONF_REJ, TERM_REQ, TERM_ACK, CODE_REJ, ECHO_REQ = 9, ECHO_REP = 10 };
+enum { CONF_REQ = 1, CONF_ACK, CONF_NAK, CONF_REJ, TERM_REQ, TERM_ACK, CODE_REJ, ECHO_REP = 10 };
 
-/* --- the table -------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------------- */
 
 #define TO(n) { true, 0, n }
 #define DO(actions, n) { true, actions, n }
 #define __ { false, 0, 0 }
-#define RESTART DO(FSM_TLD | FSM_SCR, 6)
+
+/* The actions as the RFC spells them. */
+enum {
+	tld = FSM_TLD, tls = FSM_TLS, irc = FSM_IRC, zrc = FSM_ZRC, scr = FSM_SCR, sca = FSM_SCA,
+	scn = FSM_SCN, str = FSM_STR, sta = FSM_STA, scj = FSM_SCJ, ser = FSM_SER, tlu = FSM_TLU,
+	tlf = FSM_TLF,
+};
 
 /* clang-format off */
 static const struct fsm_cell table[FSM_EVENTS][FSM_STATES] = {
-	/*               0 Initial        1 Starting                 2 Closed                   3 Stopped
-	 *               4 Closing        5 Stopping                 6 Req-Sent                 7 Ack-Rcvd
-	 *               8 Ack-Sent       9 Opened */
-	[FSM_UP] =     { TO(2),           DO(FSM_IRC | FSM_SCR, 6),  __,                        __,
-	                 __,              __,                        __,                        __,
-	                 __,              __ },
-	[FSM_DOWN] =   { __,              __,                        TO(0),                     DO(FSM_TLS, 1),
-	                 TO(0),           TO(1),                     TO(1),                     TO(1),
-	                 TO(1),           DO(FSM_TLD, 1) },
-	[FSM_OPEN] =   { DO(FSM_TLS, 1),  TO(1),                     DO(FSM_IRC | FSM_SCR, 6),  TO(3),
-	                 TO(5),           TO(5),                     TO(6),                     TO(7),
-	                 TO(8),           TO(9) },
-	[FSM_CLOSE] =  { TO(0),           DO(FSM_TLF, 0),            TO(2),                     TO(2),
-	                 TO(4),           TO(4),                     DO(FSM_IRC | FSM_STR, 4),  DO(FSM_IRC | FSM_STR, 4),
-	                 DO(FSM_IRC | FSM_STR, 4), DO(FSM_TLD | FSM_IRC | FSM_STR, 4) },
-	[FSM_TO_PLUS] = { __,             __,                        __,                        __,
-	                 DO(FSM_STR, 4),  DO(FSM_STR, 5),            DO(FSM_SCR, 6),            DO(FSM_SCR, 6),
-	                 DO(FSM_SCR, 8),  __ },
-	[FSM_TO_MINUS] = { __,            __,                        __,                        __,
-	                 DO(FSM_TLF, 2),  DO(FSM_TLF, 3),            DO(FSM_TLF, 3),            DO(FSM_TLF, 3),
-	                 DO(FSM_TLF, 3),  __ },
-	[FSM_RCR_PLUS] = { __,            __,                        DO(FSM_STA, 2),            DO(FSM_IRC | FSM_SCR | FSM_SCA, 8),
-	                 TO(4),           TO(5),                     DO(FSM_SCA, 8),            DO(FSM_SCA | FSM_TLU, 9),
-	                 DO(FSM_SCA, 8),  DO(FSM_TLD | FSM_SCR | FSM_SCA, 8) },
-	[FSM_RCR_MINUS] = { __,           __,                        DO(FSM_STA, 2),            DO(FSM_IRC | FSM_SCR | FSM_SCN, 6),
-	                 TO(4),           TO(5),                     DO(FSM_SCN, 6),            DO(FSM_SCN, 7),
-	                 DO(FSM_SCN, 6),  DO(FSM_TLD | FSM_SCR | FSM_SCN, 6) },
-	[FSM_RCA] =    { __,              __,                        DO(FSM_STA, 2),            DO(FSM_STA, 3),
-	                 TO(4),           TO(5),                     DO(FSM_IRC, 7),            DO(FSM_SCR, 6),
-	                 DO(FSM_IRC | FSM_TLU, 9), RESTART },
-	[FSM_RCN] =    { __,              __,                        DO(FSM_STA, 2),            DO(FSM_STA, 3),
-	                 TO(4),           TO(5),                     DO(FSM_IRC | FSM_SCR, 6),  DO(FSM_SCR, 6),
-	                 DO(FSM_IRC | FSM_SCR, 8), RESTART },
-	[FSM_RTR] =    { __,              __,                        DO(FSM_STA, 2),            DO(FSM_STA, 3),
-	                 DO(FSM_STA, 4),  DO(FSM_STA, 5),            DO(FSM_STA, 6),            DO(FSM_STA, 6),
-	                 DO(FSM_STA, 6),  DO(FSM_TLD | FSM_ZRC | FSM_STA, 5) },
-	[FSM_RTA] =    { __,              __,                        TO(2),                     TO(3),
-	                 DO(FSM_TLF, 2),  DO(FSM_TLF, 3),            TO(6),                     TO(6),
-	                 TO(8),           RESTART },
-	[FSM_RUC] =    { __,              __,                        DO(FSM_SCJ, 2),            DO(FSM_SCJ, 3),
-	                 DO(FSM_SCJ, 4),  DO(FSM_SCJ, 5),            DO(FSM_SCJ, 6),            DO(FSM_SCJ, 7),
-	                 DO(FSM_SCJ, 8),  DO(FSM_SCJ, 9) },
-	[FSM_RXJ_PLUS] = { __,            __,                        TO(2),                     TO(3),
-	                 TO(4),           TO(5),                     TO(6),                     TO(6),
-	                 TO(8),           TO(9) },
-	[FSM_RXJ_MINUS] = { __,           __,                        DO(FSM_TLF, 2),            DO(FSM_TLF, 3),
-	                 DO(FSM_TLF, 2),  DO(FSM_TLF, 3),            DO(FSM_TLF, 3),            DO(FSM_TLF, 3),
-	                 DO(FSM_TLF, 3),  DO(FSM_TLD | FSM_IRC | FSM_STR, 5) },
-	[FSM_RXR] =    { __,              __,                        TO(2),                     TO(3),
-	                 TO(4),           TO(5),                     TO(6),                     TO(7),
-	                 TO(8),           DO(FSM_SER, 9) },
+	/*                  0 Initial  1 Starting     2 Closed       3 Stopped          4 Closing
+	 *                  5 Stopping 6 Req-Sent     7 Ack-Rcvd     8 Ack-Sent         9 Opened */
+	[FSM_UP] = {        TO(2),     DO(irc|scr,6), __,            __,                __,
+	                    __,        __,            __,            __,                __ },
+	[FSM_DOWN] = {      __,        __,            TO(0),         DO(tls,1),         TO(0),
+	                    TO(1),     TO(1),         TO(1),         TO(1),             DO(tld,1) },
+	[FSM_OPEN] = {      DO(tls,1), TO(1),         DO(irc|scr,6), TO(3),             TO(5),
+	                    TO(5),     TO(6),         TO(7),         TO(8),             TO(9) },
+	[FSM_CLOSE] = {     TO(0),     DO(tlf,0),     TO(2),         TO(2),             TO(4),
+	                    TO(4),     DO(irc|str,4), DO(irc|str,4), DO(irc|str,4),     DO(tld|irc|str,4) },
+	[FSM_TO_PLUS] = {   __,        __,            __,            __,                DO(str,4),
+	                    DO(str,5), DO(scr,6),     DO(scr,6),     DO(scr,8),         __ },
+	[FSM_TO_MINUS] = {  __,        __,            __,            __,                DO(tlf,2),
+	                    DO(tlf,3), DO(tlf,3),     DO(tlf,3),     DO(tlf,3),         __ },
+	[FSM_RCR_PLUS] = {  __,        __,            DO(sta,2),     DO(irc|scr|sca,8), TO(4),
+	                    TO(5),     DO(sca,8),     DO(sca|tlu,9), DO(sca,8),         DO(tld|scr|sca,8) },
+	[FSM_RCR_MINUS] = { __,        __,            DO(sta,2),     DO(irc|scr|scn,6), TO(4),
+	                    TO(5),     DO(scn,6),     DO(scn,7),     DO(scn,6),         DO(tld|scr|scn,6) },
+	[FSM_RCA] = {       __,        __,            DO(sta,2),     DO(sta,3),         TO(4),
+	                    TO(5),     DO(irc,7),     DO(scr,6),     DO(irc|tlu,9),     DO(tld|scr,6) },
+	[FSM_RCN] = {       __,        __,            DO(sta,2),     DO(sta,3),         TO(4),
+	                    TO(5),     DO(irc|scr,6), DO(scr,6),     DO(irc|scr,8),     DO(tld|scr,6) },
+	[FSM_RTR] = {       __,        __,            DO(sta,2),     DO(sta,3),         DO(sta,4),
+	                    DO(sta,5), DO(sta,6),     DO(sta,6),     DO(sta,6),         DO(tld|zrc|sta,5) },
+	[FSM_RTA] = {       __,        __,            TO(2),         TO(3),             DO(tlf,2),
+	                    DO(tlf,3), TO(6),         TO(6),         TO(8),             DO(tld|scr,6) },
+	[FSM_RUC] = {       __,        __,            DO(scj,2),     DO(scj,3),         DO(scj,4),
+	                    DO(scj,5), DO(scj,6),     DO(scj,7),     DO(scj,8),         DO(scj,9) },
+	[FSM_RXJ_PLUS] = {  __,        __,            TO(2),         TO(3),             TO(4),
+	                    TO(5),     TO(6),         TO(6),         TO(8),             TO(9) },
+	[FSM_RXJ_MINUS] = { __,        __,            DO(tlf,2),     DO(tlf,3),         DO(tlf,2),
+	                    DO(tlf,3), DO(tlf,3),     DO(tlf,3),     DO(tlf,3),         DO(tld|irc|str,5) },
+	[FSM_RXR] = {       __,        __,            TO(2),         TO(3),             TO(4),
+	                    TO(5),     TO(6),         TO(7),         TO(8),             DO(ser,9) },
 };
 /* clang-format on */
 
@@ -80,7 +69,7 @@ struct fsm_cell ppp_fsm_cell(enum fsm_state state, enum fsm_event event)
 	return table[event][state];
 }
 
-/* --- actions ---------------------------------------------------------------------------------------------- */
+/* --- actions ------------------------------------------------------------------------------------------ */
 
 /* The packet that an event's actions may answer. */
 struct cause {
@@ -130,8 +119,8 @@ static void send_stored_request(struct ppp_fsm *f)
 	ppp_fsm_send_as(f, CONF_REQ, f->request_id, (struct slice){ .p = f->request, .n = f->request_len });
 }
 
-/* A request without an answer is repeated as it is, so that a late answer to the first copy still counts. After an answer
- * the identifier has to change (RFC 1661 5.1). */
+/* A request without an answer is repeated as it is, so that a late answer to the first copy still counts.
+ * After an answer the identifier has to change (RFC 1661 5.1). */
 static void send_request(struct ppp_fsm *f)
 {
 	if (!f->pending) {
@@ -151,7 +140,7 @@ static void run_sends(struct ppp_fsm *f, unsigned actions, const struct cause *c
 {
 	if (actions & FSM_SCR) {
 		f->restarts -= f->restarts > 0;
-		start_timer(f, FSM_RESTART_MS);
+		start_timer(f, PPP_RESTART_MS);
 		send_request(f);
 	}
 	if (actions & FSM_SCA)
@@ -160,12 +149,13 @@ static void run_sends(struct ppp_fsm *f, unsigned actions, const struct cause *c
 		ppp_fsm_send_as(f, c->reject ? CONF_REJ : CONF_NAK, c->id, c->reply);
 	if (actions & FSM_STR) {
 		f->restarts -= f->restarts > 0;
-		start_timer(f, FSM_TERMINATE_MS);
-		ppp_fsm_send(f, TERM_REQ, (struct slice){ .p = (const uint8_t *)f->reason, .n = strlen(f->reason) });
+		start_timer(f, PPP_TERMINATE_MS);
+		ppp_fsm_send(f, TERM_REQ,
+			     (struct slice){ .p = (const uint8_t *)f->reason, .n = strlen(f->reason) });
 	}
 	if (actions & FSM_STA)
 		ppp_fsm_send_as(f, TERM_ACK, c->id, (struct slice){ 0 });
-	if ((actions & FSM_SCJ) && rate_allows(&f->link->rejects, FSM_REJECTS_A_SECOND, f->now))
+	if ((actions & FSM_SCJ) && rate_allows(&f->link->rejects, PPP_REJECTS_A_SECOND, f->now))
 		ppp_fsm_send(f, CODE_REJ, c->reply);
 	if (actions & FSM_SER)
 		ppp_fsm_send_as(f, ECHO_REP, c->id, c->reply);
@@ -182,12 +172,12 @@ static void step(struct ppp_fsm *f, enum fsm_event event, const struct cause *c)
 	if (cell->actions & FSM_TLD)
 		f->ops->down(f);
 	if (cell->actions & FSM_IRC) {
-		f->restarts = cell->actions & FSM_STR ? FSM_TERMINATES_MAX : FSM_CONFIGURES_MAX;
-		start_timer(f, FSM_RESTART_MS);
+		f->restarts = cell->actions & FSM_STR ? PPP_TERMINATES_MAX : PPP_CONFIGURES_MAX;
+		start_timer(f, PPP_RESTART_MS);
 	}
 	if (cell->actions & FSM_ZRC) {
 		f->restarts = 0;
-		start_timer(f, FSM_RESTART_MS);
+		start_timer(f, PPP_RESTART_MS);
 	}
 	if (f->state <= FSM_STOPPED || f->state == FSM_OPENED)
 		f->deadline = UINT64_MAX;
@@ -198,7 +188,7 @@ static void step(struct ppp_fsm *f, enum fsm_event event, const struct cause *c)
 		f->ops->finished(f, f->end);
 }
 
-/* --- the peer's request ----------------------------------------------------------------------------------- */
+/* --- the peer's request ------------------------------------------------------------------------------- */
 
 /* A peer's option and what we think of it. */
 struct judged {
@@ -261,7 +251,7 @@ static enum ppp_verdict judge(struct ppp_fsm *f, uint8_t type, struct slice raw,
 	wr_u8(nak, type);
 	wr_u8(nak, 0);
 	v = o->check(f, row, value_of(raw), nak);
-	if (v == PPP_NAK && f->naks_sent >= FSM_NAKS_MAX)
+	if (v == PPP_NAK && f->naks_sent >= PPP_NAKS_MAX)
 		v = PPP_REJECT;
 	if (v == PPP_NAK && wr_ok(nak))
 		nak->p[at + 1] = (uint8_t)(nak->n - at);
@@ -323,8 +313,9 @@ static void reply_to_request(struct ppp_fsm *f, enum ppp_verdict v, const struct
 
 static void on_request(struct ppp_fsm *f, const struct ppp_control *p)
 {
-	struct judged v[FSM_OPTIONS_MAX];
-	uint8_t naks[FSM_OPTIONS_MAX * 10], rejects[PPP_INFO_MAX]; /* the longest Nak of ours is an identifier: 10 bytes */
+	struct judged v[PPP_OPTIONS_MAX];
+	uint8_t naks[PPP_OPTIONS_MAX * 10]; /* the longest that we write is IPV6CP's: 10 bytes */
+	uint8_t rejects[PPP_INFO_MAX];
 	struct wr nak = wr_init(naks, sizeof(naks));
 	struct cause c = { .id = p->id, .reply = rd_rest(&p->data) };
 	enum ppp_verdict worst = PPP_ACK;
@@ -335,7 +326,7 @@ static void on_request(struct ppp_fsm *f, const struct ppp_control *p)
 		ppp_fsm_send_as(f, CONF_ACK, p->id, c.reply);
 		return;
 	}
-	while (n < FSM_OPTIONS_MAX && next_option(&r, &v[n].type, &v[n].raw))
+	while (n < PPP_OPTIONS_MAX && next_option(&r, &v[n].type, &v[n].raw))
 		n++;
 	if (!rd_done(&r))
 		return;
@@ -353,10 +344,10 @@ static void on_request(struct ppp_fsm *f, const struct ppp_control *p)
 	reply_to_request(f, worst, &c);
 }
 
-/* --- answers to ours -------------------------------------------------------------------------------------- */
+/* --- answers to ours ---------------------------------------------------------------------------------- */
 
-/* The identifier is the latest, and nothing has been made of an answer to it yet. In Closed and Stopped the table wants to
- * hear of every answer: the peer has to be told that we are not there. */
+/* The identifier is the latest, and nothing has been made of an answer to it yet. In Closed and Stopped the
+ * table wants to hear of every answer: the peer has to be told that we are not there. */
 static bool is_for_us(const struct ppp_fsm *f, const struct ppp_control *p)
 {
 	if (f->state == FSM_CLOSED || f->state == FSM_STOPPED)
@@ -377,8 +368,8 @@ static void on_ack(struct ppp_fsm *f, const struct ppp_control *p)
 	step(f, FSM_RCA, &c);
 }
 
-/* The options of a Nak or Reject that we had asked for, given to their rows. Returns how many there were, -1 if the
- * packet is malformed. */
+/* The options of a Nak or Reject that we had asked for, given to their rows. Returns how many there were,
+ * -1 if the packet is malformed. */
 static int take_options(struct ppp_fsm *f, const struct ppp_control *p)
 {
 	struct rd check = p->data, r = p->data;
@@ -419,7 +410,7 @@ static void on_nak_or_reject(struct ppp_fsm *f, const struct ppp_control *p)
 			return;
 		f->pending = false;
 		f->answered = true;
-		if (f->give_up || ++f->rounds > FSM_ROUNDS_MAX) {
+		if (f->give_up || ++f->rounds > PPP_ROUNDS_MAX) {
 			f->end = FSM_END_STUCK;
 			step(f, FSM_RXJ_MINUS, &c);
 			return;
@@ -428,7 +419,7 @@ static void on_nak_or_reject(struct ppp_fsm *f, const struct ppp_control *p)
 	step(f, FSM_RCN, &c);
 }
 
-/* --- the other packets ------------------------------------------------------------------------------------ */
+/* --- the other packets -------------------------------------------------------------------------------- */
 
 static void on_terminate_request(struct ppp_fsm *f, const struct ppp_control *p)
 {
@@ -464,7 +455,8 @@ static void on_code_reject(struct ppp_fsm *f, const struct ppp_control *p)
 
 static void on_unknown(struct ppp_fsm *f, struct slice packet)
 {
-	const struct cause c = { .reply = { .p = packet.p, .n = min_size(packet.n, PPP_INFO_MAX - PPP_CONTROL_HEADER) } };
+	const size_t room = PPP_INFO_MAX - PPP_CONTROL_HEADER;
+	const struct cause c = { .reply = { .p = packet.p, .n = min_size(packet.n, room) } };
 
 	step(f, FSM_RUC, &c);
 }
@@ -509,12 +501,12 @@ void ppp_fsm_input(struct ppp_fsm *f, struct slice packet, uint64_t now_ms)
 	}
 }
 
-/* --- administration and time ------------------------------------------------------------------------------ */
+/* --- administration and time -------------------------------------------------------------------------- */
 
 void ppp_fsm_init(struct ppp_fsm *f, const struct ppp_fsm_ops *ops, struct ppp_link *link)
 {
-	*f = (struct ppp_fsm){ .ops = ops, .link = link, .state = FSM_INITIAL, .deadline = UINT64_MAX, .next_id = 1 };
-	f->reason = "";
+	*f = (struct ppp_fsm){ .ops = ops, .link = link, .state = FSM_INITIAL, .next_id = 1, .reason = "" };
+	f->deadline = UINT64_MAX;
 	for (unsigned row = 0; row < ops->noptions; row++)
 		f->want |= (unsigned)(ops->options[row].write != NULL) << row;
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ppp_fsm.h - the option negotiation automaton of RFC 1661 section 4, shared by LCP, IPCP and IPV6CP.
  *
- * The automaton is a table of states and events; around it stand the packets of RFC 1661 section 5 and a walk over options
- * that a table of the protocol decides about. A protocol embeds struct ppp_fsm as its first member.
+ * The automaton is a table of states and events; around it stand the packets of RFC 1661 section 5 and a
+ * walk over options that a table of the protocol decides about. A protocol embeds struct ppp_fsm as its
+ * first member.
  *
- * Three rules beyond the RFC, because servers lose the first packets while they start up (sstp-protocol.md 3.5):
+ * Three rules beyond the RFC, because servers lose the first packets while they start up (sstp-protocol.md
+ * 3.5):
  *   - our timer runs by itself, nothing that arrives prolongs it;
- *   - when the peer's first Configure-Request comes while ours is unanswered, ours goes out once more, unchanged, first;
+ *   - when the peer's first Configure-Request comes while ours is unanswered, ours goes out once more, as it
+ *     was, before our reply;
  *   - an answer counts only for our latest request, and once: the peer may answer both copies. */
 #ifndef CORE_SSTP_PPP_FSM_H
 #define CORE_SSTP_PPP_FSM_H
@@ -16,17 +19,6 @@
 #include "core/session.h"
 #include "core/sstp/ppp_proto.h"
 #include "core/sstp/rate.h"
-
-#define FSM_RESTART_MS 3000u     /* restart timer, RFC 1661 4.6; also how long we wait for a peer that said goodbye */
-#define FSM_TERMINATE_MS 1000u   /* the same for Terminate-Requests: 2 s in all, sstp-protocol.md 5.9 */
-#define FSM_CONFIGURES_MAX 10u   /* Configure-Requests without an answer: 30 s; SoftEther takes 5 s when DHCP is silent */
-#define FSM_TERMINATES_MAX 2u
-#define FSM_NAKS_MAX 5u          /* Naks in a row before we Reject, RFC 1661 4.6 Max-Failure */
-#define FSM_ROUNDS_MAX 12u       /* Naks and Rejects we take in a row before the peer is beyond agreement */
-#define FSM_OPTIONS_MAX 64u      /* options in one packet, sstp-protocol.md 9.6 */
-#define FSM_REQUEST_MAX 64u      /* bytes of options we ever ask for; IPCP's five have 30 */
-#define FSM_ACKED_MAX 128u       /* bytes of the peer's accepted request that we can recognise again; RRAS sends 50 */
-#define FSM_REJECTS_A_SECOND 4u  /* Code- and Protocol-Rejects */
 
 enum fsm_state {
 	FSM_INITIAL, FSM_STARTING, FSM_CLOSED, FSM_STOPPED, FSM_CLOSING, FSM_STOPPING,
@@ -104,7 +96,8 @@ struct ppp_fsm_ops {
 	void (*finished)(struct ppp_fsm *f, enum fsm_end why);
 	/* The peer sent a Terminate-Request; if the link was open, down() follows. May be NULL. */
 	void (*terminated)(struct ppp_fsm *f, struct slice reason);
-	/* A packet with a code above 7, or a Code-Reject of one. False: unknown, gets a Code-Reject. NULL: all are. */
+	/* A packet with a code above 7, or a Code-Reject of one. False: unknown, gets a Code-Reject. NULL:
+	 * all are. */
 	bool (*other)(struct ppp_fsm *f, const struct ppp_control *p);
 };
 
@@ -130,9 +123,9 @@ struct ppp_fsm {
 	bool heard;             /* the peer sent a Configure-Request, ever */
 	bool give_up;           /* a row found that there is nothing to agree on */
 	unsigned naks_sent, rounds;
-	uint8_t request_id, request[FSM_REQUEST_MAX];
+	uint8_t request_id, request[PPP_REQUEST_MAX];
 	size_t request_len;
-	uint8_t acked_id, acked[FSM_ACKED_MAX];
+	uint8_t acked_id, acked[PPP_ACKED_MAX];
 	size_t acked_len;       /* 0: none, or too long to remember */
 	const char *reason;     /* goes into our Terminate-Request; static */
 	enum fsm_end end;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ppp_proto.h - PPP's numbers, and the packet shape that all its control protocols have (RFC 1661 sections 2 and 5). */
+/* ppp_proto.h - PPP's numbers, and the packet shape that all its control protocols have (RFC 1661 sections
+ * 2 and 5). */
 #ifndef CORE_SSTP_PPP_PROTO_H
 #define CORE_SSTP_PPP_PROTO_H
 
@@ -16,7 +17,7 @@
 #define PPP_CHAP 0xc223
 #define PPP_EAP 0xc227
 
-#define PPP_HEADER 4u        /* FF 03 and a two-byte protocol number: what we always send, sstp-protocol.md 5.1 */
+#define PPP_HEADER 4u /* FF 03 and a two-byte protocol number: what we always send, sstp-protocol.md 5.1 */
 #define PPP_INFO_MAX 4087u   /* what is left of an SSTP packet */
 #define PPP_CONTROL_HEADER 4u /* code, identifier, length */
 
@@ -26,8 +27,8 @@ struct ppp_control {
 	struct rd data;
 };
 
-/* Read code, identifier and length; what follows the length is padding. Returns 0, or VE_PROTO when the length is under 4
- * or beyond the packet. */
+/* Read code, identifier and length; what follows the length is padding. Returns 0, or VE_PROTO when the
+ * length is under 4 or beyond the packet. */
 static inline int ppp_control_parse(struct slice packet, struct ppp_control *ret)
 {
 	struct rd r = rd_init(packet.p, packet.n);
@@ -53,8 +54,8 @@ static inline void ppp_control_write(struct wr *w, uint8_t code, uint8_t id, str
 	wr_bytes(w, data.p, data.n);
 }
 
-/* Strip address, control and protocol field off @frame, whichever of them the sender left out or shortened (RFC 1661 6.5,
- * 6.6). Returns the protocol number, or 0 (which is none) for what is no PPP frame. */
+/* Strip address, control and protocol field off @frame, whichever of them the sender left out or shortened
+ * (RFC 1661 6.5, 6.6). Returns the protocol number, or 0 (which is none) for what is no PPP frame. */
 static inline uint16_t ppp_strip(struct slice *frame)
 {
 	const uint8_t *p = frame->p;

@@ -5,10 +5,8 @@
 
 #include "core/bytes.h"
 
-#define PRINTABLE_MAX 257u /* 256 bytes of a server's text are enough for anybody (sstp-protocol.md 9.6), and a NUL */
-
-/* Copy @from to @to (@cap bytes, > 0), ended by NUL, cut between characters. Control characters and what is not UTF-8
- * become '?'. Returns @to. */
+/* Copy @from to @to (@cap bytes, > 0), ended by NUL, cut between characters. Control characters and what is
+ * not UTF-8 become '?'. Returns @to. */
 const char *printable(char *to, size_t cap, struct slice from);
 
 #endif

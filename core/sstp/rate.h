@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* rate.h - no more than so many of something a second, so that a peer cannot make us work or talk without end. */
+/* rate.h - no more than so many of something a second, so that a peer cannot make us work or talk without
+ * end. */
 #ifndef CORE_SSTP_RATE_H
 #define CORE_SSTP_RATE_H
 

@@ -5,21 +5,22 @@
  *     200     ACK        login      addresses,   LCP goodbye    CALL_DISCONNECT
  *                                   packets
  *
- * and from everywhere a short way out: ABORT_SENT, ABORT_ANSWERED, DISCONNECT_ANSWERED, each with a timer of a few seconds
- * that ends in OVER. enter() is the only function that changes the state.
+ * and from everywhere a short way out: ABORT_SENT, ABORT_ANSWERED, DISCONNECT_ANSWERED, each with a timer
+ * of a few seconds that ends in OVER. enter() is the only function that changes the state.
  *
- * Bytes from the server lie in rx. next_event() takes packet after packet off its front: control messages go through the
- * table of rules, PPP's own packets to ppp.c, and IP packets out as events, in place. The session says CLOSED once it is in
- * OVER, with the first fault that was seen; what came after the cause is only its consequence.
+ * Bytes from the server lie in rx. next_event() takes packet after packet off its front: control messages
+ * go through the table of rules, PPP's own packets to ppp.c, and IP packets out as events, in place. The
+ * session says CLOSED once it is in OVER, with the first fault that was seen; what came after the cause is
+ * only its consequence.
  *
- * Bytes for the server lie in two queues. ctl holds what must not wait: PPP negotiation, echoes, goodbyes; data holds IP
- * packets. ctl goes first, but never into the middle of a data packet: data_rest counts what is left of a data packet whose
- * first bytes are gone. So an echo reply waits for one packet, not for a quarter of a megabyte, and data cannot take the
- * space of a goodbye.
+ * Bytes for the server lie in two queues. ctl holds what must not wait: PPP negotiation, echoes, goodbyes;
+ * data holds IP packets. ctl goes first, but never into the middle of a data packet: data_rest counts what
+ * is left of a data packet whose first bytes are gone. So an echo reply waits for one packet, not for a
+ * quarter of a megabyte, and data cannot take the space of a goodbye.
  *
- * The login's key comes out of ppp.c by a callback, which puts CALL_CONNECTED into ctl; the first packet of IPCP is queued
- * right behind it. Success has no answer. That the server took the binding shows when it answers an IPCP request; an
- * ABORT or an end of the stream before that means it did not. */
+ * The login's key comes out of ppp.c by a callback, which puts CALL_CONNECTED into ctl; the first packet of
+ * IPCP is queued right behind it. Success has no answer. That the server took the binding shows when it
+ * answers an IPCP request; an ABORT or an end of the stream before that means it did not. */
 #include "core/sstp/sstp.h"
 
 #include <stdio.h>
@@ -34,21 +35,9 @@
 #include "core/sstp/sstp_http.h"
 #include "core/sstp/sstp_msg.h"
 
-#define HTTP_MS 60000u            /* for the HTTP answer */
-#define NEGOTIATION_MS 60000u     /* for CALL_CONNECT_ACK, then for the login */
-#define HELLO_MS 30000u           /* silence before we ask; the specification has 60 s, NATs forget earlier */
-#define ABORT_SENT_MS 3000u
-#define ABORT_ANSWERED_MS 1000u
-#define DISCONNECT_SENT_MS 5000u
-#define DISCONNECT_ANSWERED_MS 1000u
-#define TERMINATE_MS 2000u        /* for LCP's Terminate-Ack */
-#define PEER_GOODBYE_MS 5000u     /* from the server's Terminate-Request to its CALL_DISCONNECT */
-#define STOP_MS 500u              /* each of the waits above when somebody asked us to stop */
-#define NAKS_MAX 3u               /* requests we repeat after a CALL_CONNECT_NAK */
-#define ECHOES_A_SECOND 100u      /* replies: at most one in 10 ms */
-
 /* Best first: this is the order in which we propose. */
-static const struct auth_ops *const methods[] = { &mschapv2_auth_ops, &chap_md5_auth_ops, &pap_auth_ops, NULL };
+static const struct auth_ops *const methods[] = { &mschapv2_auth_ops, &chap_md5_auth_ops, &pap_auth_ops,
+						  NULL };
 
 enum state {
 	ST_HTTP,                /* our request is out; rx holds part of an HTTP head */
@@ -118,7 +107,7 @@ static bool is_in(const struct sstp *s, unsigned states)
 	return (states & IN(s->st)) != 0;
 }
 
-/* --- state, faults ---------------------------------------------------------------------------------------- */
+/* --- state, faults ------------------------------------------------------------------------------------ */
 
 /* Data that has not begun to leave would only go out behind the goodbye. */
 static void drop_data(struct sstp *s)
@@ -129,8 +118,8 @@ static void drop_data(struct sstp *s)
 /* The one place where the state changes. The state lasts @ms at most; 0: as long as it likes. */
 static void enter(struct sstp *s, enum state st, unsigned ms)
 {
-	if (s->stopping && ms > STOP_MS)
-		ms = STOP_MS;
+	if (s->stopping && ms > SSTP_STOP_MS)
+		ms = SSTP_STOP_MS;
 	if (s->st == ST_CONNECTED && st != ST_CONNECTED)
 		drop_data(s);
 	s->st = st;
@@ -146,8 +135,8 @@ static void adopt(struct sstp *s, const struct fault *f)
 
 	if (s->fault.err)
 		return;
-	fault_set(&s->fault, f->err, "sstp %s%s%s:%u: %s", literal6 ? "[" : "", s->wire->host, literal6 ? "]" : "",
-		  s->wire->port, f->text);
+	fault_set(&s->fault, f->err, "sstp %s%s%s:%u: %s", literal6 ? "[" : "", s->wire->host,
+		  literal6 ? "]" : "", s->wire->port, f->text);
 	s->fault.final = f->final;
 }
 
@@ -158,7 +147,7 @@ static void adopt(struct sstp *s, const struct fault *f)
 		adopt(s, &why_);                     \
 	} while (0)
 
-/* --- sending ---------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------ */
 
 /* A control packet; one that does not fit is lost: whoever does not read gets no answers either. */
 static void put_control(struct sstp *s, const struct wr *w)
@@ -176,7 +165,8 @@ static void send_simple(struct sstp *s, enum sstp_type type)
 	put_control(s, &w);
 }
 
-static void send_status(struct sstp *s, enum sstp_type type, enum sstp_attribute about, enum sstp_status status)
+static void send_status(struct sstp *s, enum sstp_type type, enum sstp_attribute about,
+			enum sstp_status status)
 {
 	uint8_t buf[20];
 	struct wr w = wr_init(buf, sizeof(buf));
@@ -192,7 +182,7 @@ static void send_connect_request(struct sstp *s)
 
 	sstp_msg_connect_request(&w);
 	put_control(s, &w);
-	enter(s, ST_CALLING, NEGOTIATION_MS);
+	enter(s, ST_CALLING, SSTP_NEGOTIATION_MS);
 }
 
 static void write_data_header(uint8_t to[static SSTP_HEADER + PPP_HEADER], uint16_t protocol, size_t n)
@@ -219,18 +209,18 @@ static void send_ppp(void *ctx, uint16_t protocol, struct slice packet)
 	buf_commit(&s->ctl, n);
 }
 
-/* --- ways out --------------------------------------------------------------------------------------------- */
+/* --- ways out ----------------------------------------------------------------------------------------- */
 
 static void abort_call(struct sstp *s, enum sstp_attribute about, enum sstp_status status)
 {
 	send_status(s, SSTP_CALL_ABORT, about, status);
-	enter(s, ST_ABORT_SENT, ABORT_SENT_MS);
+	enter(s, ST_ABORT_SENT, SSTP_ABORT_SENT_MS);
 }
 
 static void disconnect(struct sstp *s)
 {
 	send_status(s, SSTP_CALL_DISCONNECT, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_NO_ERROR);
-	enter(s, ST_DISCONNECT_SENT, DISCONNECT_SENT_MS);
+	enter(s, ST_DISCONNECT_SENT, SSTP_DISCONNECT_SENT_MS);
 }
 
 /* PPP first, then SSTP. */
@@ -240,7 +230,7 @@ static void say_goodbye(struct sstp *s, const char *why)
 	if (s->ppp.phase == PPP_DEAD)
 		disconnect(s);
 	else
-		enter(s, ST_TERMINATING, s->ppp.peer_ended ? PEER_GOODBYE_MS : TERMINATE_MS);
+		enter(s, ST_TERMINATING, s->ppp.peer_ended ? SSTP_PEER_GOODBYE_MS : SSTP_TERMINATE_MS);
 }
 
 static bool is_bound(const struct sstp *s)
@@ -258,9 +248,12 @@ static void explain_refused_binding(const struct sstp *s, struct fault *f)
 
 	for (size_t i = 0; i < n; i++)
 		snprintf(hex + 2 * i, 3, "%02x", p[i]);
-	fault_set(f, VE_AUTH, "the server rejects the crypto binding after the login (certificate %s %s, %s): a TLS-inspecting proxy or "
-		  "balancer is in between, or the server is set up with another certificate than it shows (RRAS: select it again; "
-		  "accel-ppp: cert-hash), or its RADIUS server returns no MPPE keys", sha256 ? "SHA-256" : "SHA-1", hex, s->method);
+	fault_set(f, VE_AUTH,
+		  "the server rejects the crypto binding after the login (certificate %s %s, %s): a "
+		  "TLS-inspecting proxy or balancer is in between, or the server is set up with another "
+		  "certificate than it shows (RRAS: select it again; accel-ppp: cert-hash), or its RADIUS "
+		  "server returns no MPPE keys",
+		  sha256 ? "SHA-256" : "SHA-1", hex, s->method);
 }
 
 /* The server ended it without a word of PPP. */
@@ -278,9 +271,10 @@ static void explain_end(const struct sstp *s, const char *how, struct fault *f)
 		fault_set(f, VE_PROTO, "%s while we waited for %s, error 619", how, ppp_waiting(&s->ppp));
 }
 
-/* --- PPP's progress --------------------------------------------------------------------------------------- */
+/* --- PPP's progress ----------------------------------------------------------------------------------- */
 
-/* The login is through: bind it to this TLS connection. Called from within PPP, before it sends its next packet. */
+/* The login is through: bind it to this TLS connection. Called from within PPP, before it sends its next
+ * packet. */
 static void on_authenticated(void *ctx, const uint8_t hlak[static AUTH_HLAK], const char *method)
 {
 	struct sstp *s = ctx;
@@ -296,7 +290,7 @@ static void on_authenticated(void *ctx, const uint8_t hlak[static AUTH_HLAK], co
 	}
 	(void)buf_put(&s->ctl, packet, sizeof(packet));
 	enter(s, ST_CONNECTED, 0);
-	s->hello = s->now + HELLO_MS;
+	s->hello = s->now + SSTP_HELLO_MS;
 	s->asked = false;
 }
 
@@ -339,7 +333,7 @@ static void follow_ppp(struct sstp *s)
 	}
 }
 
-/* --- control messages ------------------------------------------------------------------------------------- */
+/* --- control messages --------------------------------------------------------------------------------- */
 
 static void on_connect_ack(struct sstp *s, struct rd attributes)
 {
@@ -355,7 +349,7 @@ static void on_connect_ack(struct sstp *s, struct rd attributes)
 	s->hash = (enum sstp_hash)sstp_bind_choose(mask);
 	if (s->hash == SSTP_HASH_SHA1)
 		s->pending |= PENDING_SHA1;
-	enter(s, ST_LINKING, NEGOTIATION_MS);
+	enter(s, ST_LINKING, SSTP_NEGOTIATION_MS);
 	ppp_start(&s->ppp, s->now);
 	follow_ppp(s);
 }
@@ -365,7 +359,8 @@ static void on_second_ack(struct sstp *s, struct rd attributes)
 {
 	uint8_t mask, nonce[SSTP_NONCE];
 
-	if (sstp_msg_binding_request(attributes, &mask, nonce) == 0 && memcmp(nonce, s->nonce, sizeof(nonce)) == 0)
+	if (sstp_msg_binding_request(attributes, &mask, nonce) == 0 &&
+	    memcmp(nonce, s->nonce, sizeof(nonce)) == 0)
 		return;
 	fail(s, s->ready ? VE_LOST : VE_PROTO, "the server sends a second CALL_CONNECT_ACK");
 	abort_call(s, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_UNACCEPTED_FRAME_RECEIVED);
@@ -388,11 +383,12 @@ static void on_connect_nak(struct sstp *s, struct rd attributes)
 {
 	char status[80];
 
-	if (s->naks++ < NAKS_MAX) {
+	if (s->naks++ < SSTP_NAKS_MAX) {
 		send_connect_request(s);
 		return;
 	}
-	fail(s, VE_PROTO, "the server refuses the call (CALL_CONNECT_NAK%s)", status_text(attributes, status, sizeof(status)));
+	fail(s, VE_PROTO, "the server refuses the call (CALL_CONNECT_NAK%s)",
+	     status_text(attributes, status, sizeof(status)));
 	abort_call(s, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_RETRY_COUNT_EXCEEDED);
 }
 
@@ -401,17 +397,18 @@ static void on_abort(struct sstp *s, struct rd attributes)
 	struct fault why = { 0 };
 	char status[80], how[120];
 
-	snprintf(how, sizeof(how), "the server aborted the call%s", status_text(attributes, status, sizeof(status)));
+	snprintf(how, sizeof(how), "the server aborted the call%s",
+		 status_text(attributes, status, sizeof(status)));
 	explain_end(s, how, &why);
 	adopt(s, &why);
 	send_status(s, SSTP_CALL_ABORT, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_NO_ERROR);
-	enter(s, ST_ABORT_ANSWERED, ABORT_ANSWERED_MS);
+	enter(s, ST_ABORT_ANSWERED, SSTP_ABORT_ANSWERED_MS);
 }
 
 static void on_abort_answered(struct sstp *s, struct rd attributes)
 {
 	(void)attributes;
-	enter(s, ST_ABORT_ANSWERED, ABORT_ANSWERED_MS);
+	enter(s, ST_ABORT_ANSWERED, SSTP_ABORT_ANSWERED_MS);
 }
 
 static void on_disconnect(struct sstp *s, struct rd attributes)
@@ -425,7 +422,7 @@ static void on_disconnect(struct sstp *s, struct rd attributes)
 		ppp_explain_end(&s->ppp, &why);
 	adopt(s, &why);
 	send_simple(s, SSTP_CALL_DISCONNECT_ACK);
-	enter(s, ST_DISCONNECT_ANSWERED, DISCONNECT_ANSWERED_MS);
+	enter(s, ST_DISCONNECT_ANSWERED, SSTP_DISCONNECT_ANSWERED_MS);
 }
 
 /* Both sides said it at once. */
@@ -433,7 +430,7 @@ static void on_disconnect_too(struct sstp *s, struct rd attributes)
 {
 	(void)attributes;
 	send_simple(s, SSTP_CALL_DISCONNECT_ACK);
-	enter(s, ST_DISCONNECT_ANSWERED, DISCONNECT_ANSWERED_MS);
+	enter(s, ST_DISCONNECT_ANSWERED, SSTP_DISCONNECT_ANSWERED_MS);
 }
 
 static void on_disconnect_ack(struct sstp *s, struct rd attributes)
@@ -447,7 +444,7 @@ static void on_echo_request(struct sstp *s, struct rd attributes)
 {
 	(void)attributes;
 	s->echoed = s->echoed || s->st == ST_CONNECTED;
-	if (rate_allows(&s->echoes, ECHOES_A_SECOND, s->now))
+	if (rate_allows(&s->echoes, SSTP_ECHOES_A_SECOND, s->now))
 		send_simple(s, SSTP_ECHO_RESPONSE);
 }
 
@@ -479,8 +476,8 @@ static void on_untimely(struct sstp *s, uint16_t type)
 {
 	if (!is_in(s, LIVE))
 		return;
-	fail(s, s->ready ? VE_LOST : VE_PROTO, "the server sends message %u (%s), which is not allowed now", type,
-	     sstp_type_name(type));
+	fail(s, s->ready ? VE_LOST : VE_PROTO, "the server sends message %u (%s), which is not allowed now",
+	     type, sstp_type_name(type));
 	abort_call(s, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_UNACCEPTED_FRAME_RECEIVED);
 }
 
@@ -509,7 +506,7 @@ static void control(struct sstp *s, const struct sstp_packet *p)
 	on_untimely(s, type);
 }
 
-/* --- what comes in ---------------------------------------------------------------------------------------- */
+/* --- what comes in ------------------------------------------------------------------------------------ */
 
 /* A data packet. True with an event when it carries an IP packet that may pass. */
 static bool data(struct sstp *s, struct slice frame, struct session_event *ret)
@@ -542,8 +539,9 @@ static int read_http(struct sstp *s)
 	if (err == VE_AGAIN)
 		return VE_AGAIN;
 	if (err)
-		fault_set(&why, VE_PROTO, "what answers there does not speak HTTP as an SSTP server does (%s): check the name and the port",
-			  reason ? reason : "too long");
+		fault_set(&why, VE_PROTO,
+			  "what answers there does not speak HTTP as an SSTP server does (%s): check the "
+			  "name and the port", reason ? reason : "too long");
 	else
 		err = sstp_http_check(&head, &why);
 	if (err) {
@@ -561,8 +559,9 @@ static void on_eof(struct sstp *s)
 	struct fault why = { 0 };
 
 	if (s->st == ST_HTTP)
-		fault_set(&why, VE_PROTO, "the server closed the connection without answering the SSTP request: no SSTP server, or it "
-			  "wants to be called by another host name");
+		fault_set(&why, VE_PROTO,
+			  "the server closed the connection without answering the SSTP request: no SSTP "
+			  "server, or it wants to be called by another host name");
 	else if (is_in(s, LIVE))
 		explain_end(s, "the server closed the connection", &why);
 	if (why.err)
@@ -583,11 +582,13 @@ static struct session_event pop_pending(struct sstp *s)
 	s->pending &= ~first;
 	switch (first) {
 	case PENDING_SHA1:
-		return notice("this server binds the login with SHA-1 only, which is weak; its administrator can turn SHA-256 on");
+		return notice("this server binds the login with SHA-1 only, which is weak; its administrator "
+			      "can turn SHA-256 on");
 	case PENDING_READY:
 		return (struct session_event){ .type = SESSION_READY, .facts = &s->ppp.facts };
 	case PENDING_NO_DNS:
-		return notice("this server names no DNS server: only addresses can be reached, or give one with --dns");
+		return notice("this server names no DNS server: only addresses can be reached, or give one "
+			      "with --dns");
 	case PENDING_ROOM:
 		return (struct session_event){ .type = SESSION_ROOM };
 	default:
@@ -595,8 +596,8 @@ static struct session_event pop_pending(struct sstp *s)
 	}
 }
 
-/* Handle one packet, or the HTTP head. Returns VE_AGAIN when there is no whole one, 0 otherwise; *ret_frame says that @ret
- * is an event. */
+/* Handle one packet, or the HTTP head. Returns VE_AGAIN when there is no whole one, 0 otherwise; *ret_frame
+ * says that @ret is an event. */
 static int take_one(struct sstp *s, struct session_event *ret, bool *ret_frame)
 {
 	struct sstp_packet p;
@@ -612,7 +613,7 @@ static int take_one(struct sstp *s, struct session_event *ret, bool *ret_frame)
 		return 0;
 	}
 	buf_consume(&s->rx, p.length);
-	s->hello = s->now + HELLO_MS;
+	s->hello = s->now + SSTP_HELLO_MS;
 	s->asked = false;
 	if (p.control)
 		control(s, &p);
@@ -645,7 +646,8 @@ static bool sstp_next_event(struct session *base, struct session_event *ret, uin
 
 static uint8_t *sstp_rx_reserve(struct session *base, size_t *room)
 {
-	/* What lies there is at most the beginning of one packet: moving that is cheaper than reading in small pieces. */
+	/* What lies there is at most the beginning of one packet: moving that is cheaper than reading in
+	 * small pieces. */
 	return buf_reserve(&sstp_of(base)->rx, SESSION_RX_MAX / 2, room);
 }
 
@@ -664,7 +666,7 @@ static void sstp_rx_eof(struct session *base)
 	sstp_of(base)->eof = true;
 }
 
-/* --- what goes out ---------------------------------------------------------------------------------------- */
+/* --- what goes out ------------------------------------------------------------------------------------ */
 
 static struct slice sstp_tx_peek(const struct session *base)
 {
@@ -739,7 +741,7 @@ static int sstp_output(struct session *base, const struct slice *v, size_t nv)
 	return 0;
 }
 
-/* --- time ------------------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------- */
 
 static uint64_t sstp_deadline(const struct session *base)
 {
@@ -761,15 +763,17 @@ static void on_timer(struct sstp *s)
 {
 	switch (s->st) {
 	case ST_HTTP:
-		fail(s, VE_TIMEOUT, "no answer to the SSTP request (HTTP) within %u s", HTTP_MS / 1000);
+		fail(s, VE_TIMEOUT, "no answer to the SSTP request (HTTP) within %u s", SSTP_HTTP_MS / 1000);
 		enter(s, ST_OVER, 0);
 		break;
 	case ST_CALLING:
-		fail(s, VE_TIMEOUT, "no answer to the call (CALL_CONNECT_REQUEST) within %u s", NEGOTIATION_MS / 1000);
+		fail(s, VE_TIMEOUT, "no answer to the call (CALL_CONNECT_REQUEST) within %u s",
+		     SSTP_NEGOTIATION_MS / 1000);
 		abort_call(s, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_NEGOTIATION_TIMEOUT);
 		break;
 	case ST_LINKING:
-		fail(s, VE_TIMEOUT, "no login within %u s: the server owes us %s", NEGOTIATION_MS / 1000, ppp_waiting(&s->ppp));
+		fail(s, VE_TIMEOUT, "no login within %u s: the server owes us %s",
+		     SSTP_NEGOTIATION_MS / 1000, ppp_waiting(&s->ppp));
 		abort_call(s, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_NEGOTIATION_TIMEOUT);
 		break;
 	case ST_TERMINATING:
@@ -784,13 +788,13 @@ static void on_timer(struct sstp *s)
 static void on_hello(struct sstp *s)
 {
 	if (s->asked) {
-		fail(s, VE_LOST, "the server fell silent: nothing in %u s", 2 * HELLO_MS / 1000);
+		fail(s, VE_LOST, "the server fell silent: nothing in %u s", 2 * SSTP_HELLO_MS / 1000);
 		enter(s, ST_OVER, 0);
 		return;
 	}
 	send_simple(s, SSTP_ECHO_REQUEST);
 	s->asked = true;
-	s->hello = s->now + HELLO_MS;
+	s->hello = s->now + SSTP_HELLO_MS;
 }
 
 static void sstp_tick(struct session *base, uint64_t now_ms)
@@ -808,7 +812,7 @@ static void sstp_tick(struct session *base, uint64_t now_ms)
 	}
 }
 
-/* --- life ------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------- */
 
 static void sstp_stop(struct session *base, uint64_t now_ms)
 {
@@ -825,8 +829,8 @@ static void sstp_stop(struct session *base, uint64_t now_ms)
 		abort_call(s, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_NO_ERROR);
 	else if (is_in(s, IN(ST_LINKING) | IN(ST_CONNECTED)))
 		say_goodbye(s, "User request");
-	else if (s->timer > now_ms + STOP_MS)
-		s->timer = now_ms + STOP_MS;
+	else if (s->timer > now_ms + SSTP_STOP_MS)
+		s->timer = now_ms + SSTP_STOP_MS;
 }
 
 static const char *sstp_state_name(const struct session *base)
@@ -887,7 +891,7 @@ static int send_http_request(struct sstp *s)
 	if (!wr_ok(&w))
 		return VE_USAGE;
 	put_control(s, &w);
-	enter(s, ST_HTTP, HTTP_MS);
+	enter(s, ST_HTTP, SSTP_HTTP_MS);
 	return 0;
 }
 

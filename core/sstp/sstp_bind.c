@@ -4,8 +4,8 @@
  *     CMK = HMAC-H(HLAK, "SSTP inner method derived CMK" | length of H, little-endian | 01)
  *     MAC = HMAC-H(CMK, the whole CALL_CONNECTED packet with its MAC field zero)
  *
- * The first is the first and only block of the PRF+ that the specification writes in general form: one block is as long
- * as the key wanted. That length is the one little-endian number in SSTP. */
+ * The first is the first and only block of the PRF+ that the specification writes in general form: one
+ * block is as long as the key wanted. That length is the one little-endian number in SSTP. */
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/wolfcrypt/hmac.h>
@@ -42,8 +42,9 @@ static int hmac(enum sstp_hash hash, const uint8_t *key, size_t key_len, struct 
 	return r == 0 ? 0 : VE_NOMEM;
 }
 
-int sstp_bind_connected(uint8_t ret[static SSTP_CONNECTED_LEN], enum sstp_hash hash, const uint8_t nonce[static SSTP_NONCE],
-			const uint8_t *cert_hash, const uint8_t hlak[static SSTP_HLAK])
+int sstp_bind_connected(uint8_t ret[static SSTP_CONNECTED_LEN], enum sstp_hash hash,
+			const uint8_t nonce[static SSTP_NONCE], const uint8_t *cert_hash,
+			const uint8_t hlak[static SSTP_HLAK])
 {
 	size_t n = hash == SSTP_HASH_SHA256 ? 32 : 20;
 	uint8_t cmk[MAC_MAX], mac[MAC_MAX] = { 0 }, seed[sizeof(cmk_seed) - 1 + 3];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sstp_http.c - one request, one answer. After a 200 both directions are SSTP; the Content-Length of 2^64-1 that both sides
- * name is SSTP's way to say that there is no end. */
+/* sstp_http.c - one request, one answer. After a 200 both directions are SSTP; the Content-Length of 2^64-1
+ * that both sides name is SSTP's way to say that there is no end. */
 #include "core/sstp/sstp_http.h"
 
 #include <stdio.h>
@@ -56,7 +56,8 @@ static const char *meaning_of(unsigned status)
 		const char *meaning;
 	} meanings[] = {
 		{ 201, 299, "this is a web server, not an SSTP server: check the name and the port" },
-		{ 300, 399, "it sends us elsewhere; if that is the VPN server, give its name: redirects are not followed" },
+		{ 300, 399,
+		  "if that is the VPN server, give its name: redirects are not followed" },
 		{ 401, 401, "a reverse proxy or gateway in front of the server wants a login of its own" },
 		{ 403, 403, "a reverse proxy or gateway in front of the server does not let us through" },
 		{ 404, 404, "this HTTPS server is no SSTP server, or its SSTP service is not running" },
@@ -78,8 +79,9 @@ static int wrong_status(const struct http_head *h, struct fault *f)
 
 	printable(server, sizeof(server), http_head_find(h, "Server"));
 	printable(location, sizeof(location), moved ? http_head_find(h, "Location") : (struct slice){ 0 });
-	fault_set(f, VE_PROTO, "the server answers with HTTP status %u%s%s%s%s%s: %s", h->status, server[0] ? " (" : "", server,
-		  server[0] ? ")" : "", location[0] ? " and Location " : "", location, meaning_of(h->status));
+	fault_set(f, VE_PROTO, "the server answers with HTTP status %u%s%s%s%s%s: %s", h->status,
+		  server[0] ? " (" : "", server, server[0] ? ")" : "", location[0] ? " and Location " : "",
+		  location, meaning_of(h->status));
 	return VE_PROTO;
 }
 
@@ -88,8 +90,9 @@ int sstp_http_check(const struct http_head *h, struct fault *f)
 	if (h->status != 200)
 		return wrong_status(h, f);
 	if (h->chunked || (h->has_content_length && h->content_length != UINT64_MAX)) {
-		fault_set(f, VE_PROTO, "an ordinary web server answers, not an SSTP server (HTTP 200 with a page): check the name and "
-			  "the port");
+		fault_set(f, VE_PROTO,
+			  "an ordinary web server answers, no SSTP server (HTTP 200 and a page): check the "
+			  "name and the port");
 		return VE_PROTO;
 	}
 	return 0;

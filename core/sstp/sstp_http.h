@@ -11,10 +11,12 @@
 #define SSTP_HTTP_PORT 443u        /* of no other port does the Host field speak */
 #define SSTP_HTTP_REQUEST_MAX 600u /* the longest request: 200 bytes and a host name */
 
-/* Write the request: no body, nothing may be sent behind it before the answer has come. The caller asks wr_ok(). */
+/* Write the request: no body, nothing may be sent behind it before the answer has come. The caller asks
+ * wr_ok(). */
 void sstp_http_request(struct wr *w, const char *host, uint16_t port, const struct session_env *env);
 
-/* Is this the answer of an SSTP server? Returns 0, or VE_PROTO with @f saying what answered instead and what to do. */
+/* Is this the answer of an SSTP server? Returns 0, or VE_PROTO with @f saying what answered instead and
+ * what to do. */
 int sstp_http_check(const struct http_head *h, struct fault *f);
 
 #endif

@@ -111,9 +111,17 @@ bool sstp_msg_status(struct rd attributes, uint32_t *ret_status)
 const char *sstp_status_name(uint32_t status)
 {
 	static const char *const names[] = {
-		"no error", "duplicate attribute", "unrecognized attribute", "invalid attribute value length",
-		"value not supported", "unaccepted frame received", "retry count exceeded", "invalid frame received",
-		"negotiation timeout", "attribute not supported in message", "required attribute missing",
+		"no error",
+		"duplicate attribute",
+		"unrecognized attribute",
+		"invalid attribute value length",
+		"value not supported",
+		"unaccepted frame received",
+		"retry count exceeded",
+		"invalid frame received",
+		"negotiation timeout",
+		"attribute not supported in message",
+		"required attribute missing",
 		"status info not supported in message",
 	};
 
@@ -166,7 +174,8 @@ void sstp_msg_simple(struct wr *w, enum sstp_type type)
 	begin(w, 8, type, 0);
 }
 
-void sstp_msg_with_status(struct wr *w, enum sstp_type type, enum sstp_attribute about, enum sstp_status status)
+void sstp_msg_with_status(struct wr *w, enum sstp_type type, enum sstp_attribute about,
+			  enum sstp_status status)
 {
 	begin(w, 20, type, 1);
 	attribute(w, SSTP_ATTRIB_STATUS_INFO, 8);
@@ -174,7 +183,8 @@ void sstp_msg_with_status(struct wr *w, enum sstp_type type, enum sstp_attribute
 	wr_u32(w, (uint32_t)status);
 }
 
-void sstp_msg_connected(struct wr *w, enum sstp_hash hash, const uint8_t nonce[static SSTP_NONCE], const uint8_t *cert_hash)
+void sstp_msg_connected(struct wr *w, enum sstp_hash hash, const uint8_t nonce[static SSTP_NONCE],
+			const uint8_t *cert_hash)
 {
 	static const uint8_t zeros[32];
 	size_t n = hash == SSTP_HASH_SHA256 ? 32 : 20;

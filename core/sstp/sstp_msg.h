@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sstp_msg.h - SSTP packets as bytes: taking them off a stream, reading and writing control messages.
  *
- * MS-SSTP 2.2; sstp-protocol.md section 2. Reserved bits are ignored and what real servers get wrong is accepted
- * (section 2.6); every length is checked. Nothing here knows what a message means. */
+ * MS-SSTP 2.2; sstp-protocol.md section 2. Reserved bits are ignored and what real servers get wrong is
+ * accepted (section 2.6); every length is checked. Nothing here knows what a message means. */
 #ifndef CORE_SSTP_SSTP_MSG_H
 #define CORE_SSTP_SSTP_MSG_H
 
@@ -56,24 +56,26 @@ struct sstp_packet {
 	size_t length;     /* of the packet, header included: what to consume */
 };
 
-/* Look for a whole packet at the start of @in. Returns 0 with *ret, VE_AGAIN (more bytes are needed), VE_PROTO (another
- * version, or a length under 4; 8 for a control packet): the stream is beyond repair. */
+/* Look for a whole packet at the start of @in. Returns 0 with *ret, VE_AGAIN (more bytes are needed),
+ * VE_PROTO (another version, or a length under 4; 8 for a control packet): the stream is beyond repair. */
 int sstp_msg_take(struct slice in, struct sstp_packet *ret);
 
-/* A control packet's type, and a reader over its attributes. Returns 0 or VE_PROTO (no room for type and count). The
- * number of attributes that the message claims is not used: the bytes decide. */
+/* A control packet's type, and a reader over its attributes. Returns 0 or VE_PROTO (no room for type and
+ * count). The number of attributes that the message claims is not used: the bytes decide. */
 int sstp_msg_type(const struct sstp_packet *p, uint16_t *ret_type, struct rd *ret_attributes);
 
-/* The next attribute: true with its id and value. False at the end, or when what is left is no attribute (a length under
- * 4 or beyond the packet); then @attributes is bad. */
+/* The next attribute: true with its id and value. False at the end, or when what is left is no attribute (a
+ * length under 4 or beyond the packet); then @attributes is bad. */
 bool sstp_msg_attribute(struct rd *attributes, uint8_t *ret_id, struct rd *ret_value);
 
-/* The crypto binding request of a CALL_CONNECT_ACK: other attributes are skipped, more than 40 bytes are tolerated.
- * Returns 0 with the hash mask (only known bits) and the nonce, or VE_PROTO when there is no well-formed one. */
+/* The crypto binding request of a CALL_CONNECT_ACK: other attributes are skipped, more than 40 bytes are
+ * tolerated. Returns 0 with the hash mask (only known bits) and the nonce, or VE_PROTO when there is no
+ * well-formed one. */
 int sstp_msg_binding_request(struct rd attributes, uint8_t *ret_mask, uint8_t ret_nonce[static SSTP_NONCE]);
 
-/* The status in an ABORT, DISCONNECT or NAK of whatever shape: the specification's, without attributes (SoftEther), with a
- * wrong attribute id or without the word before the status (sstp-server). True with the number when there is one. */
+/* The status in an ABORT, DISCONNECT or NAK of whatever shape: the specification's, without attributes
+ * (SoftEther), with a wrong attribute id or without the word before the status (sstp-server). True with the
+ * number when there is one. */
 bool sstp_msg_status(struct rd attributes, uint32_t *ret_status);
 
 /* "negotiation timeout" for 8; NULL for numbers the specification does not have. Static. */
@@ -84,9 +86,11 @@ const char *sstp_type_name(uint16_t type);
 
 /* Writers of whole packets. The caller asks wr_ok(). */
 void sstp_msg_connect_request(struct wr *w);
-void sstp_msg_simple(struct wr *w, enum sstp_type type);    /* echoes and CALL_DISCONNECT_ACK: no attributes */
-void sstp_msg_with_status(struct wr *w, enum sstp_type type, enum sstp_attribute about, enum sstp_status status);
+void sstp_msg_simple(struct wr *w, enum sstp_type type); /* echoes and CALL_DISCONNECT_ACK: no attributes */
+void sstp_msg_with_status(struct wr *w, enum sstp_type type, enum sstp_attribute about,
+			  enum sstp_status status);
 /* CALL_CONNECTED with a MAC of zeros; @cert_hash has 20 or 32 bytes as @hash says. */
-void sstp_msg_connected(struct wr *w, enum sstp_hash hash, const uint8_t nonce[static SSTP_NONCE], const uint8_t *cert_hash);
+void sstp_msg_connected(struct wr *w, enum sstp_hash hash, const uint8_t nonce[static SSTP_NONCE],
+			const uint8_t *cert_hash);
 
 #endif

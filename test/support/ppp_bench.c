@@ -27,7 +27,7 @@ static void bench_random(void *ctx, void *to, size_t n)
 
 const struct session_env bench_env = { .random = bench_random };
 
-/* --- login ------------------------------------------------------------------------------------------------ */
+/* --- login -------------------------------------------------------------------------------------------- */
 
 struct bench_auth {
 	struct auth base;
@@ -107,7 +107,7 @@ const struct auth_ops bench_auth_ops = {
 	.implied = auth_implied,
 };
 
-/* --- link ------------------------------------------------------------------------------------------------- */
+/* --- link --------------------------------------------------------------------------------------------- */
 
 static void on_send(void *ctx, uint16_t protocol, struct slice packet)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ppp_bench.h - a PPP link on a bench: what it sends is recorded, what it gets is written in hex, time is a number. */
+/* ppp_bench.h - a PPP link on a bench: what it sends is recorded, what it gets is written in hex, time is a
+ * number. */
 #ifndef TEST_SUPPORT_PPP_BENCH_H
 #define TEST_SUPPORT_PPP_BENCH_H
 
@@ -22,16 +23,17 @@ struct ppp_bench {
 	uint8_t hlak[AUTH_HLAK];
 };
 
-/* Randomness of the bench: bytes 5a 17 c0 de for magic numbers, 00 22 33 44 55 66 77 88 for interface identifiers, else
- * a running number. */
+/* Randomness of the bench: bytes 5a 17 c0 de for magic numbers, 00 22 33 44 55 66 77 88 for interface
+ * identifiers, else a running number. */
 extern const struct session_env bench_env;
 
-/* A login method for the bench, in the place of MS-CHAPv2: "03..." from the server is success, "04..." is failure, "07..." makes
- * it finished without a verdict, "01..." is answered with "02...". Its key is 32 times 4b. */
+/* A login method for the bench, in the place of MS-CHAPv2: "03..." from the server is success, "04..." is
+ * failure, "07..." makes it finished without a verdict, "01..." is answered with "02...". Its key is 32
+ * times 4b. */
 extern const struct auth_ops bench_auth_ops;
 
-/* A link that was started at time 1000 and has sent nothing but its LCP request, which is left in @b->sent. Change @b->conf
- * between the two calls. */
+/* A link that was started at time 1000 and has sent nothing but its LCP request, which is left in @b->sent.
+ * Change @b->conf between the two calls. */
 void bench_init(struct ppp_bench *b);
 void bench_start(struct ppp_bench *b);
 void bench_fini(struct ppp_bench *b);

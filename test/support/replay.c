@@ -8,7 +8,8 @@
 #include "core/sstp/sstp.h"
 
 #define REQUEST_MAX 64u
-#define GRACE_MS 5000u /* the recorded client was done; ours may still wait for IPv6, which that one never asked for */
+/* The recorded client was done; ours may still wait for IPv6, which that one never asked for. */
+#define GRACE_MS 5000u
 
 /* The last Configure-Request of ours in one protocol. */
 struct request {
@@ -20,7 +21,8 @@ struct request {
 	bool asked[256];     /* option types the recorded client ever asked for */
 	uint8_t ours[256];   /* recorded identifier -> ours, once answered */
 	bool answered[256];
-	bool taken[256];     /* recorded identifiers of the server's requests that the recorded client acknowledged */
+	/* Recorded identifiers of the server's requests that the recorded client acknowledged. */
+	bool taken[256];
 	bool server_must_ask, unwanted[256];
 };
 
@@ -48,11 +50,12 @@ static void rule_(bool ok, const char *what, int line)
 
 #define rule(ok) rule_(ok, #ok, __LINE__)
 
-/* The recorded client's randomness, told apart by size: peer challenge (and a GUID that nobody checks), interface identifier,
- * magic number. */
+/* The recorded client's randomness, told apart by size: peer challenge (and a GUID that nobody checks),
+ * interface identifier, magic number. */
 static void recorded_random(void *ctx, void *to, size_t n)
 {
-	static const uint8_t magic[4] = { 0x5a, 0x17, 0xc0, 0xde }, iid[8] = { 2, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77 };
+	static const uint8_t magic[4] = { 0x5a, 0x17, 0xc0, 0xde },
+			     iid[8] = { 2, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77 };
 	struct player *p = ctx;
 	struct slice peer = transcript_bytes(p->t, "peer_challenge");
 
@@ -74,7 +77,7 @@ static struct request *request_of(struct player *p, uint16_t protocol)
 	return NULL;
 }
 
-/* --- what our client sends -------------------------------------------------------------------------------- */
+/* --- what our client sends ---------------------------------------------------------------------------- */
 
 static void judge_request(struct player *p, uint16_t protocol, const uint8_t *packet, size_t n)
 {
@@ -111,8 +114,8 @@ static void judge_response(struct player *p, const uint8_t *packet, size_t n)
 	p->r->response_equals = recorded.n == 24 && memcmp(packet + 29, recorded.p, 24) == 0;
 }
 
-/* Our client rejects options that the recorded one took: the server will have to ask again without them. If ours wants
- * other values, the server can only insist. */
+/* Our client rejects options that the recorded one took: the server will have to ask again without them. If
+ * ours wants other values, the server can only insist. */
 static void note_refusal(struct player *p, uint16_t protocol, const uint8_t *packet, size_t n)
 {
 	struct request *q = request_of(p, protocol);
@@ -181,7 +184,8 @@ static size_t whole_packet(const struct player *p)
 
 static void judge(struct player *p, size_t n)
 {
-	static const char request_line[] = "SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n";
+	static const char request_line[] =
+		"SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n";
 
 	if (!p->got_http) {
 		rule(n > sizeof(request_line) && memcmp(p->out, request_line, sizeof(request_line) - 1) == 0);
@@ -248,7 +252,7 @@ static void advance(struct player *p, uint64_t to)
 	p->now = to > p->now ? to : p->now;
 }
 
-/* --- what the server sends -------------------------------------------------------------------------------- */
+/* --- what the server sends ---------------------------------------------------------------------------- */
 
 static void feed(struct player *p, const uint8_t *bytes, size_t n)
 {
@@ -268,7 +272,8 @@ static void feed(struct player *p, const uint8_t *bytes, size_t n)
 	}
 }
 
-static void feed_control(struct player *p, uint16_t protocol, uint8_t code, uint8_t id, const uint8_t *options, size_t n)
+static void feed_control(struct player *p, uint16_t protocol, uint8_t code, uint8_t id,
+			 const uint8_t *options, size_t n)
 {
 	uint8_t b[600] = { 0x10, 0, 0, 0, 0xff, 0x03 };
 
@@ -312,7 +317,8 @@ static void reject_foreign(struct player *p, struct request *q)
 		feed_control(p, q->protocol, 4, q->id, options, n);
 }
 
-/* And the whole of IPv6, if neither side of the record ever spoke of it: as SoftEther, when its address is there. */
+/* And the whole of IPv6, if neither side of the record ever spoke of it: as SoftEther, when its address is
+ * there. */
 static void reject_ip6(struct player *p)
 {
 	struct request *q = request_of(p, 0x8057);
@@ -451,7 +457,8 @@ void replay(const struct transcript *t, unsigned auth_methods, struct replay_res
 {
 	struct player *p = calloc(1, sizeof(*p));
 	struct session_env env = { .random = recorded_random, .ctx = p };
-	struct session_conf conf = { .user = transcript_text(t, "user"), .password = transcript_text(t, "password"),
+	struct session_conf conf = { .user = transcript_text(t, "user"),
+				     .password = transcript_text(t, "password"),
 				     .auth_methods = auth_methods };
 	struct wire_facts wire = { .verified = true, .host = "vpn.example.test", .port = 443 };
 

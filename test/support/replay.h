@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* replay.h - plays the server's side of a recorded SSTP session to our client.
  *
- * Our client is not the recorded one: it counts identifiers in its own way, asks for other options and takes others. So the
- * server's answers to Configure-Requests get the identifier of ours; an Ack gets the options of ours; what the recorded
- * client never asked for is rejected first, as the servers do with what they do not have; and a request of the server's
- * that only the recorded client took comes again without what ours rejects. Everything else goes over as recorded, at the
- * recorded time. Where the recorded client says goodbye, our session is stopped.
+ * Our client is not the recorded one: it counts identifiers in its own way, asks for other options and
+ * takes others. So the server's answers to Configure-Requests get the identifier of ours; an Ack gets the
+ * options of ours; what the recorded client never asked for is rejected first, as the servers do with what
+ * they do not have; and a request of the server's that only the recorded client took comes again without
+ * what ours rejects. Everything else goes over as recorded, at the recorded time. Where the recorded client
+ * says goodbye, our session is stopped.
  *
  * All that our client sends is decoded and judged by rules; the first broken one aborts with a line. */
 #ifndef TEST_SUPPORT_REPLAY_H

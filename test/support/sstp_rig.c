@@ -32,7 +32,7 @@ static void counting(void *ctx, void *to, size_t n)
 static uint8_t counter;
 static const struct session_env env = { .random = counting, .ctx = &counter };
 
-/* --- the session's side ----------------------------------------------------------------------------------- */
+/* --- the session's side ------------------------------------------------------------------------------- */
 
 static void take_frame(struct rig *r, struct slice f)
 {
@@ -154,7 +154,7 @@ void rig_eof(struct rig *r)
 	rig_events(r);
 }
 
-/* --- the server ------------------------------------------------------------------------------------------- */
+/* --- the server --------------------------------------------------------------------------------------- */
 
 /* Code, identifier, length, data, as a PPP packet of @protocol. */
 static void reply(struct rig *r, uint16_t protocol, uint8_t code, uint8_t id, const void *data, size_t n)
@@ -251,7 +251,8 @@ static void on_chap(struct rig *r, const uint8_t *p, size_t n)
 
 static void on_ipcp(struct rig *r, const uint8_t *p, size_t n)
 {
-	static const uint8_t nak[] = { 3, 6, 10, 1, 2, 3, 129, 6, 10, 1, 0, 53 }, ours[] = { 3, 6, 10, 1, 0, 1 };
+	static const uint8_t nak[] = { 3, 6, 10, 1, 2, 3, 129, 6, 10, 1, 0, 53 },
+			     ours[] = { 3, 6, 10, 1, 0, 1 };
 
 	if (p[0] != 1)
 		return;
@@ -333,7 +334,8 @@ static void on_connected(struct rig *r, const uint8_t *p, size_t n)
 	enum sstp_hash hash = r->mask & 2 ? SSTP_HASH_SHA256 : SSTP_HASH_SHA1;
 
 	need(n == sizeof(want) && r->connected++ == 0);
-	need(sstp_bind_connected(want, hash, r->nonce, hash == SSTP_HASH_SHA256 ? r->wire.cert_sha256 : r->wire.cert_sha1,
+	need(sstp_bind_connected(want, hash, r->nonce,
+				 hash == SSTP_HASH_SHA256 ? r->wire.cert_sha256 : r->wire.cert_sha1,
 				 r->hlak) == 0);
 	r->bound = memcmp(want, p, n) == 0;
 }
@@ -396,7 +398,8 @@ static size_t first_packet(const struct rig *r)
 static void on_packet(struct rig *r, const uint8_t *p, size_t n)
 {
 	if (!r->got_http) {
-		need(memcmp(p, "SSTP_DUPLEX_POST ", 17) == 0 && n == r->nrx + n); /* nothing may follow it yet */
+		/* Nothing may follow it yet. */
+		need(memcmp(p, "SSTP_DUPLEX_POST ", 17) == 0 && n == r->nrx + n);
 		r->got_http = true;
 		if (r->stage >= RIG_HTTP)
 			rig_give(r, "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n", 57);

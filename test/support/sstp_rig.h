@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sstp_rig.h - an SSTP session between a recorder of its events and a small server, in virtual time.
  *
- * The server has a codec of its own and does what servers do: 200, ACK, LCP, MS-CHAPv2, IPCP, IPV6CP, echoes, goodbyes. It
- * can fall silent at any stage, lose what comes too early, and be told to send anything. Failures abort with a line. */
+ * The server has a codec of its own and does what servers do: 200, ACK, LCP, MS-CHAPv2, IPCP, IPV6CP,
+ * echoes, goodbyes. It can fall silent at any stage, lose what comes too early, and be told to send
+ * anything. Failures abort with a line. */
 #ifndef TEST_SUPPORT_SSTP_RIG_H
 #define TEST_SUPPORT_SSTP_RIG_H
 
@@ -51,11 +52,13 @@ struct rig {
 	bool wrong_proof;          /* says S= of another password */
 	const char *mru;           /* hex of an MRU option for its request, "" */
 	bool mute;                 /* answers nothing any more */
-	uint64_t split_at;         /* cut what it sends here, counted from the first byte; UINT64_MAX: nowhere */
+	/* Cut what it sends here, counted from the first byte; UINT64_MAX: nowhere. */
+	uint64_t split_at;
 	bool byte_by_byte;
 	/* what it saw */
 	bool bound;                /* a correct CALL_CONNECTED */
-	unsigned connected, aborts, disconnects, disconnect_acks, echo_requests, echo_responses, term_requests, term_acks, lcp_echoes;
+	unsigned connected, aborts, disconnects, disconnect_acks, echo_requests, echo_responses,
+		term_requests, term_acks, lcp_echoes;
 	uint32_t abort_status;
 	unsigned packets_before_connected; /* of network protocols: must stay 0 */
 	/* its own */
@@ -65,7 +68,8 @@ struct rig {
 	uint64_t ready_at, closed_at;
 };
 
-/* A session that has just been made at time 5000 for alice / secret. Change @r->conf and the server before rig_start(). */
+/* A session that has just been made at time 5000 for alice / secret. Change @r->conf and the server before
+ * rig_start(). */
 void rig_init(struct rig *r);
 void rig_start(struct rig *r);
 void rig_fini(struct rig *r);

@@ -7,7 +7,8 @@
 
 #include "test/support/unhex.h"
 
-static const char *const text_names[] = { "outer_tls", "inner_tls", "client_tls", "user", "password", "binding_hash_id" };
+static const char *const text_names[] = { "outer_tls", "inner_tls", "client_tls",
+					  "user",      "password",  "binding_hash_id" };
 
 static void die(const char *name, unsigned line, const char *what)
 {
@@ -53,7 +54,8 @@ static void read_value(struct transcript *t, char *line, const char *file, unsig
 }
 
 /* "C ms bytes meaning" or "! ms text" */
-static void read_entry(struct transcript *t, const char *line, size_t *ret_expected, const char *file, unsigned number)
+static void read_entry(struct transcript *t, const char *line, size_t *ret_expected, const char *file,
+		       unsigned number)
 {
 	struct transcript_entry *e = &t->entries[t->nentries];
 	unsigned long ms, bytes = 0;
@@ -62,7 +64,8 @@ static void read_entry(struct transcript *t, const char *line, size_t *ret_expec
 	if (t->nentries == TRANSCRIPT_ENTRIES_MAX)
 		die(file, number, "too many entries");
 	t->nentries++;
-	if (line[0] == '!' ? sscanf(line + 1, " %lu %n", &ms, &at) < 1 : sscanf(line + 1, " %lu %lu %n", &ms, &bytes, &at) < 2)
+	if (line[0] == '!' ? sscanf(line + 1, " %lu %n", &ms, &at) < 1
+			   : sscanf(line + 1, " %lu %lu %n", &ms, &bytes, &at) < 2)
 		die(file, number, "no entry");
 	e->who = line[0];
 	e->ms = ms;

@@ -34,7 +34,8 @@ struct transcript {
 	size_t nentries;
 };
 
-/* Read test/vectors/sstp/NAME.txt, from the project's top directory. malloc'd; aborts with a line if it is not well-formed. */
+/* Read test/vectors/sstp/NAME.txt, from the project's top directory. malloc'd; aborts with a line if it is
+ * not well-formed. */
 struct transcript *transcript_read(const char *name);
 
 /* The value called @name, or NULL. */

@@ -112,7 +112,8 @@ static void test_no_dhcp_behind_softether(void **state)
 	begin(&b);
 	bench_input(&b, PPP_IPCP, "01 02 000a 030601000001");
 	b.now += 5000;
-	bench_input(&b, PPP_IPCP, "04 01 0022 030600000000 810600000000 820600000000 830600000000 840600000000");
+	bench_input(&b, PPP_IPCP,
+		    "04 01 0022 030600000000 810600000000 820600000000 830600000000 840600000000");
 	assert_int_equal(b.ppp.fault.err, VE_ADDRESS);
 	assert_non_null(strstr(b.ppp.fault.text, "no DHCP server"));
 	assert_non_null(strstr(b.ppp.fault.text, "720"));
@@ -153,8 +154,10 @@ static void test_rejected_ipcp(void **state)
 /* An address that nobody can have: each row is what the server Naks with, then acknowledges. */
 static void test_unusable_addresses(void **state)
 {
-	static const char *const bad[] = { "00000000", "00000001", "7f000001", "e0000001", "ffffffff", "f0000001" };
-	static const char *const good[] = { "01000002", "0a000001", "7e000001", "80000001", "dfffffff", "c0000001" };
+	static const char *const bad[] = { "00000000", "00000001", "7f000001",
+					   "e0000001", "ffffffff", "f0000001" };
+	static const char *const good[] = { "01000002", "0a000001", "7e000001",
+					    "80000001", "dfffffff", "c0000001" };
 	struct ppp_bench b;
 	char nak[64], ack[128];
 
@@ -166,7 +169,8 @@ static void test_unusable_addresses(void **state)
 		bench_input(&b, PPP_IPCP, "01 02 0004");
 		snprintf(nak, sizeof(nak), "03 01 000a 0306%s", a);
 		bench_input(&b, PPP_IPCP, nak);
-		snprintf(ack, sizeof(ack), "02 02 0022 0306%s 810600000000 820600000000 830600000000 840600000000", a);
+		snprintf(ack, sizeof(ack),
+			 "02 02 0022 0306%s 810600000000 820600000000 830600000000 840600000000", a);
 		bench_input(&b, PPP_IPCP, ack);
 		assert_int_equal(b.ppp.ready, i % 2);
 		assert_int_equal(b.ppp.fault.err, i % 2 ? 0 : VE_ADDRESS);
@@ -186,7 +190,8 @@ static void test_address_of_the_server_itself(void **state)
 	bench_input(&b, PPP_LCP, "08 05 0014 8057 0101000e010a0022334455667788");
 	bench_input(&b, PPP_IPCP, "01 02 0004");
 	bench_input(&b, PPP_IPCP, "03 01 000a 0306cb007109");
-	bench_input(&b, PPP_IPCP, "02 02 0022 0306cb007109 810600000000 820600000000 830600000000 840600000000");
+	bench_input(&b, PPP_IPCP,
+		    "02 02 0022 0306cb007109 810600000000 820600000000 830600000000 840600000000");
 	assert_int_equal(b.ppp.fault.err, VE_ADDRESS);
 	bench_fini(&b);
 }
@@ -224,7 +229,8 @@ static void get_address(struct ppp_bench *b)
 	begin(b);
 	bench_input(b, PPP_IPCP, "01 02 000a 03060a000001");
 	bench_input(b, PPP_IPCP, "03 01 000a 03060a000005");
-	bench_input(b, PPP_IPCP, "02 02 0022 03060a000005 810600000000 820600000000 830600000000 840600000000");
+	bench_input(b, PPP_IPCP,
+		    "02 02 0022 03060a000005 810600000000 820600000000 830600000000 840600000000");
 	assert_true(b->ppp.ready);
 	expect_ip(&b->ppp.facts.ip4, "10.0.0.5");
 	bench_skip(b);
@@ -240,11 +246,13 @@ static void test_renegotiation(void **state)
 	bench_input(&b, PPP_IPCP, "01 03 000a 03060a000001");
 	assert_int_equal(b.ppp.fault.err, 0);
 	assert_true(b.ppp.ip4);
-	bench_input(&b, PPP_IPCP, "02 03 0022 03060a000005 810600000000 820600000000 830600000000 840600000000");
+	bench_input(&b, PPP_IPCP,
+		    "02 03 0022 03060a000005 810600000000 820600000000 830600000000 840600000000");
 	assert_int_equal(b.ppp.fault.err, 0);
 	bench_input(&b, PPP_IPCP, "01 04 000a 03060a000001");
 	bench_input(&b, PPP_IPCP, "03 04 000a 03060a000006");
-	bench_input(&b, PPP_IPCP, "02 05 0022 03060a000006 810600000000 820600000000 830600000000 840600000000");
+	bench_input(&b, PPP_IPCP,
+		    "02 05 0022 03060a000006 810600000000 820600000000 830600000000 840600000000");
 	assert_int_equal(b.ppp.fault.err, VE_LOST);
 	expect_ip(&b.ppp.facts.ip4, "10.0.0.5");
 	bench_fini(&b);

@@ -64,7 +64,8 @@ static void test_requests_of_servers(void **state)
 	} cases[] = {
 		{ "01 09 0004", "02 09 0004" },
 		{ "01 09 000e 010a0000000000000000", "03 09 000e 010a0022334455667788" }, /* zero */
-		{ "01 09 000e 010a0022334455667788", "03 09 000e 010a0022334455667788" }, /* ours: the bench draws nothing else */
+		/* Ours: the bench draws nothing else. */
+		{ "01 09 000e 010a0022334455667788", "03 09 000e 010a0022334455667788" },
 		{ "01 09 000d 010900223344556677", "04 09 000d 010900223344556677" },
 		{ "01 09 0008 0204004f", "04 09 0008 0204004f" }, /* header compression */
 	};
@@ -88,7 +89,8 @@ static void test_naks_that_make_no_sense(void **state)
 	begin(&b);
 	bench_input(&b, PPP_IPV6CP, "01 f3 000e 010a0000000000000001");
 	bench_skip(&b);
-	bench_input(&b, PPP_IPV6CP, "03 01 000e 010a0000000000000000"); /* zero, and the server's own: we draw again */
+	/* Zero, and the server's own: we draw again. */
+	bench_input(&b, PPP_IPV6CP, "03 01 000e 010a0000000000000000");
 	bench_expect(&b, PPP_IPV6CP, "01 02 000e 010a0022334455667788");
 	bench_input(&b, PPP_IPV6CP, "03 02 000e 010a0000000000000001");
 	bench_expect(&b, PPP_IPV6CP, "01 03 000e 010a0022334455667788");
@@ -124,7 +126,8 @@ static void test_ip6_refused(void **state)
 			assert_false(b.ppp.facts.has_ip6_iid);
 			assert_int_equal(b.ppp.fault.err, 0);
 			bench_skip(&b);
-			bench_input(&b, PPP_IPV6CP, "01 f3 000e 010a0000000000000001"); /* now it is our turn to refuse */
+			/* Now it is our turn to refuse. */
+			bench_input(&b, PPP_IPV6CP, "01 f3 000e 010a0000000000000001");
 			bench_expect(&b, PPP_LCP, "08 02 0014 8057 01f3000e010a0000000000000001");
 			bench_fini(&b);
 		}

@@ -13,7 +13,8 @@
 #include "core/sstp/pap.h"
 #include "test/support/ppp_bench.h"
 
-static const struct auth_ops *const all_methods[] = { &bench_auth_ops, &chap_md5_auth_ops, &pap_auth_ops, NULL };
+static const struct auth_ops *const all_methods[] = { &bench_auth_ops, &chap_md5_auth_ops, &pap_auth_ops,
+						      NULL };
 
 /* A link that has sent its LCP request and nothing else. */
 static void begin(struct ppp_bench *b)
@@ -46,21 +47,27 @@ static void test_options_of_servers(void **state)
 		const char *request, *reply;
 	} cases[] = {
 		{ "01 05 0004", "02 05 0004" },                                             /* nothing */
-		{ "01 05 0008 01040ffb", "02 05 0008 01040ffb" },                           /* MRU 4091, RRAS */
+		/* MRU 4091, RRAS. */
+		{ "01 05 0008 01040ffb", "02 05 0008 01040ffb" },
 		{ "01 05 0008 01040044", "02 05 0008 01040044" },                           /* MRU 68 */
 		{ "01 05 0008 01040043", "03 05 0008 010405dc" },                           /* MRU 67 */
 		{ "01 05 0008 01040000", "03 05 0008 010405dc" },
-		{ "01 05 0007 010305", "04 05 0007 010305" },                               /* an MRU of one byte */
+		/* An MRU of one byte. */
+		{ "01 05 0007 010305", "04 05 0007 010305" },
 		{ "01 05 0009 0305c22381", "02 05 0009 0305c22381" },
 		{ "01 05 000a 050611223344", "02 05 000a 050611223344" },
-		{ "01 05 000a 050600000000", "03 05 000a 05065a17c0de" },                   /* no magic number */
+		/* No magic number. */
+		{ "01 05 000a 050600000000", "03 05 000a 05065a17c0de" },
 		{ "01 05 000a 05065a17c0de", "03 05 000a 05065a17c0de" },                   /* our own */
 		{ "01 05 0008 0702 0802", "02 05 0008 0702 0802" },                         /* PFC, ACFC */
 		{ "01 05 000a 020600000000", "02 05 000a 020600000000" },                   /* ACCM */
-		{ "01 05 0007 0d0306", "04 05 0007 0d0306" },                               /* callback, RRAS */
+		/* Callback, RRAS. */
+		{ "01 05 0007 0d0306", "04 05 0007 0d0306" },
 		{ "01 05 0008 1104064e", "04 05 0008 1104064e" },                           /* MRRU, RRAS */
-		{ "01 05 0006 1202", "04 05 0006 1202" },                                   /* short sequence numbers */
-		{ "01 05 0008 13040102", "04 05 0008 13040102" },                           /* endpoint discriminator */
+		/* Short sequence numbers. */
+		{ "01 05 0006 1202", "04 05 0006 1202" },
+		/* Endpoint discriminator. */
+		{ "01 05 0008 13040102", "04 05 0008 13040102" },
 		{ "01 05 000c 0408c02500000000", "04 05 000c 0408c02500000000" },           /* link quality */
 	};
 	struct ppp_bench b;
@@ -76,7 +83,8 @@ static void test_options_of_servers(void **state)
 	}
 }
 
-/* The request of a Windows server, as recorded by others: three rejects, then EAP turned down, then agreement. */
+/* The request of a Windows server, as recorded by others: three rejects, then EAP turned down, then
+ * agreement. */
 static void test_like_rras(void **state)
 {
 	struct ppp_bench b;
@@ -84,8 +92,12 @@ static void test_like_rras(void **state)
 	(void)state;
 	begin(&b);
 	b.ppp.lcp.fsm.heard = true;
-	for (unsigned i = 0; i < 2; i++) { /* the proposal repeats because of the Reject, that is no insisting */
-		bench_input(&b, PPP_LCP, "01 00 0026 01040ffb 0304c227 0506 55667788 0702 0802 0d0306 1104064e 1309 03aabbccddeeff");
+	/* The proposal repeats because of the Reject, that is no insisting. */
+	for (unsigned i = 0; i < 2; i++) {
+		bench_input(
+			&b, PPP_LCP,
+			"01 00 0026 01040ffb 0304c227 050655667788 0702 0802"
+			" 0d0306 1104064e 1309 03aabbccddeeff");
 		bench_expect(&b, PPP_LCP, "04 00 0014 0d0306 1104064e 1309 03aabbccddeeff");
 	}
 	bench_input(&b, PPP_LCP, "01 01 0016 01040ffb 0304c227 050655667788 0702 0802");
@@ -116,7 +128,8 @@ static void test_like_softether_and_accel(void **state)
 	bench_input(&b, PPP_LCP, "02 02 0008 010405dc");
 	assert_int_equal(b.ppp.phase, PPP_AUTHENTICATE);
 	assert_int_equal(b.ppp.lcp.magic, 0);
-	bench_input(&b, PPP_LCP, "09 04 0018 00000000 41686f2042616b61204d616e756b6500"); /* and its echo: no magic of ours */
+	/* And its echo: no magic of ours. */
+	bench_input(&b, PPP_LCP, "09 04 0018 00000000 41686f2042616b61204d616e756b6500");
 	bench_expect(&b, PPP_LCP, "0a 04 0018 00000000 41686f2042616b61204d616e756b6500");
 	bench_fini(&b);
 	begin(&b);
@@ -178,14 +191,20 @@ static void insist(const char *proposal, unsigned methods, bool unverified, cons
 static void test_insisting_server(void **state)
 {
 	(void)state;
-	insist("0304c023", AUTH_DEFAULT, false, (const char *const[3]){ "insists on PAP", "allowed here: MS-CHAPv2;", "--auth pap" });
-	insist("0305c22305", AUTH_DEFAULT, false, (const char *const[3]){ "insists on CHAP-MD5", "MS-CHAPv2", "--auth chap" });
-	insist("0305c22380", AUTH_DEFAULT, false, (const char *const[3]){ "insists on MS-CHAPv1", "does not have it", NULL });
+	insist("0304c023", AUTH_DEFAULT, false,
+	       (const char *const[3]){ "insists on PAP", "allowed here: MS-CHAPv2;", "--auth pap" });
+	insist("0305c22305", AUTH_DEFAULT, false,
+	       (const char *const[3]){ "insists on CHAP-MD5", "MS-CHAPv2", "--auth chap" });
+	insist("0305c22380", AUTH_DEFAULT, false,
+	       (const char *const[3]){ "insists on MS-CHAPv1", "does not have it", NULL });
 	insist("0304c227", AUTH_DEFAULT, false, (const char *const[3]){ "insists on EAP", "734", NULL });
 	insist("0304c229", AUTH_DEFAULT, false, (const char *const[3]){ "an unknown method", "734", NULL });
-	insist("0305c22381", AUTH_PAP, false, (const char *const[3]){ "insists on MS-CHAPv2", "allowed here: PAP", NULL });
-	insist("0304c023", AUTH_PAP, true, (const char *const[3]){ "insists on PAP", "allowed here: none", "not verified" });
-	insist("0305c22305", AUTH_CHAP | AUTH_MSCHAPV2, true, (const char *const[3]){ "CHAP-MD5", "here: MS-CHAPv2;", "not verified" });
+	insist("0305c22381", AUTH_PAP, false,
+	       (const char *const[3]){ "insists on MS-CHAPv2", "allowed here: PAP", NULL });
+	insist("0304c023", AUTH_PAP, true,
+	       (const char *const[3]){ "insists on PAP", "allowed here: none", "not verified" });
+	insist("0305c22305", AUTH_CHAP | AUTH_MSCHAPV2, true,
+	       (const char *const[3]){ "CHAP-MD5", "here: MS-CHAPv2;", "not verified" });
 }
 
 static void agree(const char *proposal, unsigned methods, const struct auth_ops *want)
@@ -277,7 +296,7 @@ static void test_flood_of_echoes(void **state)
 		replies += b.n > 0;
 		bench_skip(&b);
 	}
-	assert_int_equal(replies, LCP_ECHOES_A_SECOND);
+	assert_int_equal(replies, PPP_ECHOES_A_SECOND);
 	b.now += 1000;
 	bench_input(&b, PPP_LCP, "09 05 0008 11223344");
 	bench_expect(&b, PPP_LCP, "0a 05 0008 5a17c0de");
@@ -349,7 +368,8 @@ static void test_server_that_agrees_to_nothing(void **state)
 
 	(void)state;
 	begin(&b);
-	bench_input(&b, PPP_LCP, "02 01 000e 010405dc 05065a17c0de"); /* it accepts ours, and never asks itself */
+	/* It accepts ours, and never asks itself. */
+	bench_input(&b, PPP_LCP, "02 01 000e 010405dc 05065a17c0de");
 	bench_wait(&b, 40000);
 	assert_int_equal(b.ppp.fault.err, VE_PROTO);
 	assert_non_null(strstr(b.ppp.fault.text, "734"));
@@ -382,7 +402,8 @@ static void test_names(void **state)
 	(void)state;
 	assert_string_equal(lcp_auth_name((struct slice){ (const uint8_t *)"\xc0\x23", 2 }), "PAP");
 	assert_string_equal(lcp_auth_name((struct slice){ (const uint8_t *)"\xc2\x23\x81", 3 }), "MS-CHAPv2");
-	assert_string_equal(lcp_auth_name((struct slice){ (const uint8_t *)"\xc2\x23", 2 }), "an unknown method");
+	assert_string_equal(lcp_auth_name((struct slice){ (const uint8_t *)"\xc2\x23", 2 }),
+			    "an unknown method");
 }
 
 int main(void)

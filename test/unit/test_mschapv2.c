@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* MS-CHAPv2: the vectors of RFC 2759 9.2 and RFC 3079 3.5.3, one with an umlaut and a domain, then texts and packets. */
+/* MS-CHAPv2: the vectors of RFC 2759 9.2 and RFC 3079 3.5.3, one with an umlaut and a domain, then texts
+ * and packets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +25,8 @@ static void expect(const uint8_t *got, size_t n, const char *hex)
 	assert_memory_equal(got, want, n);
 }
 
-static void compute(struct mschapv2 *m, const char *user, const char *password, const char *auth, const char *peer)
+static void compute(struct mschapv2 *m, const char *user, const char *password, const char *auth,
+		    const char *peer)
 {
 	uint8_t a[16], p[16];
 
@@ -54,8 +56,8 @@ static void test_beyond_ascii_and_domain(void **state)
 	struct mschapv2 m, plain;
 
 	(void)state;
-	compute(&m, "CONTOSO\\m\303\241ra", "P\303\244ssw0rd!\342\202\254", "000102030405060708090a0b0c0d0e0f",
-		"101112131415161718191a1b1c1d1e1f");
+	compute(&m, "CONTOSO\\m\303\241ra", "P\303\244ssw0rd!\342\202\254",
+		"000102030405060708090a0b0c0d0e0f", "101112131415161718191a1b1c1d1e1f");
 	expect(m.challenge_hash, 8, "8b7d1fb3ce3d1825");
 	expect(m.nt_hash, 16, "ff4c7c4cfc2e4d615cf02378a1bc4500");
 	expect(m.hash_hash, 16, "c429f6af66329adcfd418bbca1e9e152");
@@ -73,7 +75,8 @@ static void test_beyond_ascii_and_domain(void **state)
 	assert_memory_not_equal(m.challenge_hash, plain.challenge_hash, 8);
 }
 
-/* MD4 of the password's UTF-16: NT hashes everybody knows, the one of the recorded sessions, and one beyond 16 bits. */
+/* MD4 of the password's UTF-16: NT hashes everybody knows, the one of the recorded sessions, and one beyond
+ * 16 bits. */
 static void test_passwords(void **state)
 {
 	static const struct {
@@ -82,7 +85,8 @@ static void test_passwords(void **state)
 		{ "", "31d6cfe0d16ae931b73c59d7e0c089c0" },
 		{ "password", "8846f7eaee8fb117ad06bdd830b7586c" },
 		{ "secret", "878d8014606cda29677a44efa1353fc7" },
-		{ "\360\237\230\200", "4b58a10cc20a4e7d808d218e1f80aabc" }, /* a surrogate pair; computed with OpenSSL */
+		/* A surrogate pair; computed with OpenSSL. */
+		{ "\360\237\230\200", "4b58a10cc20a4e7d808d218e1f80aabc" },
 	};
 	struct mschapv2 m, other;
 
@@ -167,7 +171,8 @@ static void test_success_text(void **state)
 		assert_false(mschapv2_success_proves((struct slice){ (const uint8_t *)text, n }, &m));
 	assert_false(proves("S=407A5589115FD0D6209F510FE9C04566932CDA560", &m));
 	assert_false(proves("407A5589115FD0D6209F510FE9C04566932CDA56", &m));
-	assert_false(proves("M=hello S=407A5589115FD0D6209F510FE9C04566932CDA56", &m)); /* that S= is part of the words */
+	/* That S= is part of the words. */
+	assert_false(proves("M=hello S=407A5589115FD0D6209F510FE9C04566932CDA56", &m));
 }
 
 static void explain(const char *text, const char *user, const char *password, struct fault *f)
@@ -186,10 +191,13 @@ static void test_failure_texts(void **state)
 	static const struct {
 		const char *text, *number, *meaning;
 	} cases[] = {
-		{ "E=691 R=0 V=3 M=Authentication failure", "691", "user name or password wrong (the server says: Authentication "
+		{ "E=691 R=0 V=3 M=Authentication failure", "691",
+		  "user name or password wrong (the server says: Authentication "
 		  "failure)" },
-		{ "E=691 R=0 C=2541610DD987C5FE016FBEC8315000D5 V=3", "691", "user name or password wrong" },
-		{ "E=691 R=1 C=1756fa45414a09095cad80c448829614 V=0 M=Access denied", "691", "Access denied" },
+		{ "E=691 R=0 C=2541610DD987C5FE016FBEC8315000D5 V=3", "691",
+		  "user name or password wrong" },
+		{ "E=691 R=1 C=1756fa45414a09095cad80c448829614 V=0 M=Access denied", "691",
+		  "Access denied" },
 		{ "", "691", "user name or password wrong" },
 		{ "E=646 R=0", "646", "time of day" },
 		{ "E=647 R=0", "647", "disabled" },
@@ -231,7 +239,7 @@ static void test_hints(void **state)
 	assert_non_null(strstr(f.text, "ASCII"));
 }
 
-/* --- packets ---------------------------------------------------------------------------------------------- */
+/* --- packets ------------------------------------------------------------------------------------------ */
 
 static void rfc_peer_challenge(void *ctx, void *to, size_t n)
 {
@@ -249,7 +257,7 @@ static const struct auth_account rfc_account = { .user = "User", .password = "cl
 /* One login and what it last wrote. */
 struct login {
 	struct auth *a;
-	uint8_t out[AUTH_PACKET_MAX];
+	uint8_t out[PPP_AUTH_PACKET_MAX];
 	struct wr w;
 };
 
@@ -278,9 +286,11 @@ static void end(struct login *l)
 }
 
 #define CHALLENGE_5 "01050019 10" RFC_AUTH "73727631"
-#define RESPONSE_5 "0205003a3121402324255e262a28295f2b3a337c7e000000000000000082309ecd8d708b5ea08faa3981cd8354" \
-		   "4233114a3d85d6df0055736572"
-#define SUCCESS_5 "0305002e 533d34303741353538393131354644304436323039463531304645394330343536363933324344413536"
+#define RESPONSE_5 \
+	"0205003a3121402324255e262a28295f2b3a337c7e000000000000000082309ecd8d708b5ea08faa3981cd8354" \
+	"4233114a3d85d6df0055736572"
+#define SUCCESS_5 \
+	"0305002e 533d34303741353538393131354644304436323039463531304645394330343536363933324344413536"
 
 static void expect_response(struct login *l)
 {
@@ -319,7 +329,7 @@ static void test_repeated_challenge_and_response(void **state)
 	give(&l, CHALLENGE_5, 2000); /* SoftEther, every second: the same Response */
 	expect_response(&l);
 	assert_int_equal(l.a->deadline, 5000);
-	for (unsigned i = 0; i < AUTH_RESENDS_MAX; i++) {
+	for (unsigned i = 0; i < PPP_AUTH_RESENDS_MAX; i++) {
 		l.w = wr_init(l.out, sizeof(l.out));
 		l.a->ops->tick(l.a, l.a->deadline, &l.w);
 		expect_response(&l);
@@ -327,7 +337,8 @@ static void test_repeated_challenge_and_response(void **state)
 	l.w = wr_init(l.out, sizeof(l.out));
 	l.a->ops->tick(l.a, l.a->deadline, &l.w);
 	assert_int_equal(l.w.n, 0);
-	assert_true(l.a->deadline == UINT64_MAX); /* enough said; a slow authentication server may still answer */
+	/* Enough said; a slow authentication server may still answer. */
+	assert_true(l.a->deadline == UINT64_MAX);
 	give(&l, SUCCESS_5, 50000);
 	assert_int_equal(l.a->state, AUTH_OK);
 	give(&l, CHALLENGE_5, 51000); /* SoftEther again: settled */
@@ -346,7 +357,9 @@ static void test_impostor(void **state)
 	give(&l, SUCCESS_5, 1000); /* before any challenge: nothing to succeed with */
 	assert_int_equal(l.a->state, AUTH_GOING);
 	give(&l, CHALLENGE_5, 1000);
-	give(&l, "0306002e 533d34303741353538393131354644304436323039463531304645394330343536363933324344413536", 1001);
+	give(&l,
+	     "0306002e 533d34303741353538393131354644304436323039463531304645394330343536363933324344413536",
+	     1001);
 	assert_int_equal(l.a->state, AUTH_GOING); /* another identifier */
 	give(&l, "03050004", 1002);
 	assert_int_equal(l.a->state, AUTH_FAILED);
@@ -364,7 +377,8 @@ static void test_failure_packet(void **state)
 	(void)state;
 	begin(&l);
 	give(&l, CHALLENGE_5, 1000);
-	give(&l, "04050029 453d36393120523d3020563d33204d3d41757468656e7469636174696f6e206661696c757265", 1001);
+	give(&l, "04050029 453d36393120523d3020563d33204d3d41757468656e7469636174696f6e206661696c757265",
+	     1001);
 	assert_int_equal(l.a->state, AUTH_FAILED);
 	assert_non_null(strstr(l.a->fault.text, "691"));
 	end(&l);
@@ -395,9 +409,19 @@ static void test_rechallenge_after_login(void **state)
 static void test_bad_challenges(void **state)
 {
 	static const char *const bad[] = {
-		"", "01", "01050003", "010500", "01050019 10" RFC_AUTH "737276", "01050005 00", "01050004",
-		"01050014 0f 5b5d7c7d7b3f2f3e3c2c6021322626", "01050016 11 5b5d7c7d7b3f2f3e3c2c60213226262828",
-		"01050015 ff" RFC_AUTH, "02050015 10" RFC_AUTH, "05050015 10" RFC_AUTH, "010500ff 10" RFC_AUTH,
+		"",
+		"01",
+		"01050003",
+		"010500",
+		"01050019 10" RFC_AUTH "737276",
+		"01050005 00",
+		"01050004",
+		"01050014 0f 5b5d7c7d7b3f2f3e3c2c6021322626",
+		"01050016 11 5b5d7c7d7b3f2f3e3c2c60213226262828",
+		"01050015 ff" RFC_AUTH,
+		"02050015 10" RFC_AUTH,
+		"05050015 10" RFC_AUTH,
+		"010500ff 10" RFC_AUTH,
 	};
 	struct login l;
 

@@ -18,7 +18,7 @@ static const struct auth_account alice = { .user = "alice", .password = "s3cret"
 
 struct login {
 	struct auth *a;
-	uint8_t out[AUTH_PACKET_MAX];
+	uint8_t out[PPP_AUTH_PACKET_MAX];
 	struct wr w;
 };
 
@@ -69,7 +69,7 @@ static void test_pap(void **state)
 	(void)state;
 	begin(&l, &pap_auth_ops, &alice);
 	expect(&l, PAP_REQUEST);
-	for (unsigned i = 0; i < AUTH_RESENDS_MAX; i++) {
+	for (unsigned i = 0; i < PPP_AUTH_RESENDS_MAX; i++) {
 		assert_int_equal(l.a->deadline, 4000 + 3000 * i);
 		tick(&l);
 		expect(&l, PAP_REQUEST);
@@ -109,7 +109,8 @@ static void test_pap_refused(void **state)
 	refused("03 00 0004", "wrong;");
 	refused("03 00 0005 00", "wrong;");
 	refused("03 00 0008 03 6e6f21", "(the server says: no!)");
-	refused("03 00 0008 ff 6e6f21", "(the server says: no!)"); /* a message that says to be longer than it is */
+	/* A message that says to be longer than it is. */
+	refused("03 00 0008 ff 6e6f21", "(the server says: no!)");
 	refused("03 00 0008 02 6e6f21", "(the server says: no)");
 	refused("03 00 0009 04 6e0a1b7f", "(the server says: n?" "?" "?)");
 }

@@ -42,12 +42,24 @@ static void test_frames(void **state)
 		uint16_t protocol;
 		size_t left;
 	} cases[] = {
-		{ "ff03 c021 0102", 0xc021, 2 }, { "c021 0102", 0xc021, 2 },   { "ff03 0021 45", 0x21, 1 },
-		{ "ff03 21 45", 0x21, 1 },       { "21 45", 0x21, 1 },         { "0021 45", 0x21, 1 },
-		{ "57 60", 0x57, 1 },            { "ff03 c021", 0xc021, 0 },   { "21", 0x21, 0 },
-		{ "ff03", 0, 0 },                { "", 0, 0 },                    { "ff", 0xff, 0 },            { "00", 0, 0 },
-		{ "c0", 0, 0 },                  { "c020 01", 0, 0 },          { "ff03 c0", 0, 0 },
-		{ "ff03 8020", 0, 0 },           { "ff04 01", 0xff, 2 },
+		{ "ff03 c021 0102", 0xc021, 2 },
+		{ "c021 0102", 0xc021, 2 },
+		{ "ff03 0021 45", 0x21, 1 },
+		{ "ff03 21 45", 0x21, 1 },
+		{ "21 45", 0x21, 1 },
+		{ "0021 45", 0x21, 1 },
+		{ "57 60", 0x57, 1 },
+		{ "ff03 c021", 0xc021, 0 },
+		{ "21", 0x21, 0 },
+		{ "ff03", 0, 0 },
+		{ "", 0, 0 },
+		{ "ff", 0xff, 0 },
+		{ "00", 0, 0 },
+		{ "c0", 0, 0 },
+		{ "c020 01", 0, 0 },
+		{ "ff03 c0", 0, 0 },
+		{ "ff03 8020", 0, 0 },
+		{ "ff04 01", 0xff, 2 },
 	};
 
 	(void)state;
@@ -68,7 +80,8 @@ static void test_frames(void **state)
 
 static void test_control_packets(void **state)
 {
-	static const char *const bad[] = { "", "01", "0102", "010200", "01020000", "01020003", "01020005", "0102ffff01" };
+	static const char *const bad[] = { "",         "01",       "0102",     "010200",
+					   "01020000", "01020003", "01020005", "0102ffff01" };
 	uint8_t bytes[16];
 	struct ppp_control c;
 
@@ -105,7 +118,8 @@ static void test_login_comes_before_addresses(void **state)
 	bench_expect(&b, PPP_CHAP, "0277");
 	bench_input(&b, PPP_CHAP, "03 01 0004");
 	assert_int_equal(b.logins, 1);
-	assert_int_equal(b.sent_at_login, b.first); /* the owner hears of it before the first request leaves */
+	/* The owner hears of it before the first request leaves. */
+	assert_int_equal(b.sent_at_login, b.first);
 	for (unsigned i = 0; i < AUTH_HLAK; i++)
 		assert_int_equal(b.hlak[i], 0x4b);
 	bench_expect(&b, PPP_IPCP, BENCH_IPCP_REQUEST);
@@ -117,7 +131,8 @@ static void test_login_comes_before_addresses(void **state)
 	bench_fini(&b);
 }
 
-/* EAP servers that never say Success: the first packet of a network protocol counts, if the method is finished. */
+/* EAP servers that never say Success: the first packet of a network protocol counts, if the method is
+ * finished. */
 static void test_implied_success(void **state)
 {
 	struct ppp_bench b;
@@ -210,9 +225,17 @@ static void test_mtu(void **state)
 		const char *mru; /* the server's, "" for none */
 		uint16_t want;
 	} cases[] = {
-		{ 0, "", 1400 },         { 0, "01040ffb", 1400 }, { 0, "01040578", 1400 }, { 0, "01040514", 1300 },
-		{ 0, "010400ff", 576 },  { 1500, "", 1500 },      { 1500, "01040578", 1400 }, { 1450, "01040ffb", 1450 },
-		{ 1300, "01040578", 1300 }, { 100, "", 576 },     { 9000, "01040ffb", 1500 },
+		{ 0, "", 1400 },
+		{ 0, "01040ffb", 1400 },
+		{ 0, "01040578", 1400 },
+		{ 0, "01040514", 1300 },
+		{ 0, "010400ff", 576 },
+		{ 1500, "", 1500 },
+		{ 1500, "01040578", 1400 },
+		{ 1450, "01040ffb", 1450 },
+		{ 1300, "01040578", 1300 },
+		{ 100, "", 576 },
+		{ 9000, "01040ffb", 1500 },
 	};
 	char packet[64];
 
@@ -224,7 +247,8 @@ static void test_mtu(void **state)
 		bench_init(&b);
 		b.conf.mtu = cases[i].user;
 		bench_start(&b);
-		snprintf(packet, sizeof(packet), "01 07 %04zx %s 0305c22381", 9 + strlen(cases[i].mru) / 2, cases[i].mru);
+		snprintf(packet, sizeof(packet), "01 07 %04zx %s 0305c22381", 9 + strlen(cases[i].mru) / 2,
+			 cases[i].mru);
 		bench_input(&b, PPP_LCP, packet);
 		snprintf(packet, sizeof(packet), "02 01 000e 0104%04x 05065a17c0de", mru);
 		bench_input(&b, PPP_LCP, packet);
@@ -241,7 +265,8 @@ static void test_lcp_after_login_is_fatal(void **state)
 
 	(void)state;
 	get_ready(&b);
-	bench_input(&b, PPP_LCP, "01 07 0013 0104 05dc 0305c22381 0506aabbccdd"); /* the one we know: a late copy */
+	/* The one we know: a late copy. */
+	bench_input(&b, PPP_LCP, "01 07 0013 0104 05dc 0305c22381 0506aabbccdd");
 	bench_expect(&b, PPP_LCP, "02 07 0013 0104 05dc 0305c22381 0506aabbccdd");
 	assert_int_equal(b.ppp.fault.err, 0);
 	bench_input(&b, PPP_LCP, "01 08 0009 0305c22381");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The automaton: RFC 1661's table, read and then run cell by cell; then packets, timers, and the three rules of ours. */
+/* The automaton: RFC 1661's table, read and then run cell by cell; then packets, timers, and the three
+ * rules of ours. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,18 +19,24 @@ static const char *const rfc_table[FSM_EVENTS][FSM_STATES] = {
 	[FSM_UP] = { "2", "irc,scr/6", "-", "-", "-", "-", "-", "-", "-", "-" },
 	[FSM_DOWN] = { "-", "-", "0", "tls/1", "0", "1", "1", "1", "1", "tld/1" },
 	[FSM_OPEN] = { "tls/1", "1", "irc,scr/6", "3", "5", "5", "6", "7", "8", "9" },
-	[FSM_CLOSE] = { "0", "tlf/0", "2", "2", "4", "4", "irc,str/4", "irc,str/4", "irc,str/4", "tld,irc,str/4" },
+	[FSM_CLOSE] = { "0", "tlf/0", "2", "2", "4", "4", "irc,str/4", "irc,str/4", "irc,str/4",
+			"tld,irc,str/4" },
 	[FSM_TO_PLUS] = { "-", "-", "-", "-", "str/4", "str/5", "scr/6", "scr/6", "scr/8", "-" },
 	[FSM_TO_MINUS] = { "-", "-", "-", "-", "tlf/2", "tlf/3", "tlf/3", "tlf/3", "tlf/3", "-" },
-	[FSM_RCR_PLUS] = { "-", "-", "sta/2", "irc,scr,sca/8", "4", "5", "sca/8", "sca,tlu/9", "sca/8", "tld,scr,sca/8" },
-	[FSM_RCR_MINUS] = { "-", "-", "sta/2", "irc,scr,scn/6", "4", "5", "scn/6", "scn/7", "scn/6", "tld,scr,scn/6" },
+	[FSM_RCR_PLUS] = { "-", "-", "sta/2", "irc,scr,sca/8", "4", "5", "sca/8", "sca,tlu/9", "sca/8",
+			   "tld,scr,sca/8" },
+	[FSM_RCR_MINUS] = { "-", "-", "sta/2", "irc,scr,scn/6", "4", "5", "scn/6", "scn/7", "scn/6",
+			    "tld,scr,scn/6" },
 	[FSM_RCA] = { "-", "-", "sta/2", "sta/3", "4", "5", "irc/7", "scr/6", "irc,tlu/9", "tld,scr/6" },
-	[FSM_RCN] = { "-", "-", "sta/2", "sta/3", "4", "5", "irc,scr/6", "scr/6", "irc,scr/8", "tld,scr/6" },
-	[FSM_RTR] = { "-", "-", "sta/2", "sta/3", "sta/4", "sta/5", "sta/6", "sta/6", "sta/6", "tld,zrc,sta/5" },
+	[FSM_RCN] = { "-", "-", "sta/2", "sta/3", "4", "5", "irc,scr/6", "scr/6", "irc,scr/8",
+		      "tld,scr/6" },
+	[FSM_RTR] = { "-", "-", "sta/2", "sta/3", "sta/4", "sta/5", "sta/6", "sta/6", "sta/6",
+		      "tld,zrc,sta/5" },
 	[FSM_RTA] = { "-", "-", "2", "3", "tlf/2", "tlf/3", "6", "6", "8", "tld,scr/6" },
 	[FSM_RUC] = { "-", "-", "scj/2", "scj/3", "scj/4", "scj/5", "scj/6", "scj/7", "scj/8", "scj/9" },
 	[FSM_RXJ_PLUS] = { "-", "-", "2", "3", "4", "5", "6", "6", "8", "9" },
-	[FSM_RXJ_MINUS] = { "-", "-", "tlf/2", "tlf/3", "tlf/2", "tlf/3", "tlf/3", "tlf/3", "tlf/3", "tld,irc,str/5" },
+	[FSM_RXJ_MINUS] = { "-", "-", "tlf/2", "tlf/3", "tlf/2", "tlf/3", "tlf/3", "tlf/3", "tlf/3",
+			    "tld,irc,str/5" },
 	[FSM_RXR] = { "-", "-", "2", "3", "4", "5", "6", "7", "8", "ser/9" },
 };
 
@@ -74,7 +81,8 @@ static void test_table_is_the_rfcs(void **state)
 		for (unsigned st = 0; st < FSM_STATES; st++) {
 			struct fsm_cell want = parse_cell(rfc_table[e][st]), got = ppp_fsm_cell(st, e);
 
-			if (want.possible != got.possible || want.actions != got.actions || want.next != got.next)
+			if (want.possible != got.possible || want.actions != got.actions ||
+			    want.next != got.next)
 				fail_msg("event %u in state %u is not %s", e, st, rfc_table[e][st]);
 			cells++;
 		}
@@ -82,11 +90,12 @@ static void test_table_is_the_rfcs(void **state)
 	assert_int_equal(cells, 160);
 }
 
-/* --- a protocol to try it with ---------------------------------------------------------------------------- */
+/* --- a protocol to try it with ------------------------------------------------------------------------ */
 
 #define SENT_MAX 64
 
-/* Options: 1 one byte, we ask for 07, accept 01..0f, propose 05; 2 two bytes, the peer may have it; 3 one byte, we ask. */
+/* Options: 1 one byte, we ask for 07, accept 01..0f, propose 05; 2 two bytes, the peer may have it; 3 one
+ * byte, we ask. */
 struct toy {
 	struct ppp_fsm fsm;
 	struct ppp_link link;
@@ -279,7 +288,7 @@ static void open_up(struct toy *t)
 	t->nsent = 0;
 }
 
-/* --- every cell, run -------------------------------------------------------------------------------------- */
+/* --- every cell, run ---------------------------------------------------------------------------------- */
 
 #define SENTINEL 77u
 
@@ -315,7 +324,8 @@ static void raise_event(struct toy *t, enum fsm_event e)
 
 static unsigned actions_seen(const struct toy *t, unsigned restarts_before)
 {
-	static const unsigned by_code[] = { 0, FSM_SCR, FSM_SCA, FSM_SCN, FSM_SCN, FSM_STR, FSM_STA, FSM_SCJ, 0, 0, FSM_SER };
+	static const unsigned by_code[] = { 0,       FSM_SCR, FSM_SCA, FSM_SCN, FSM_SCN, FSM_STR,
+					    FSM_STA, FSM_SCJ, 0,       0,       FSM_SER };
 	unsigned seen = 0, sends = 0;
 
 	for (size_t i = 0; i < t->nsent; i++) {
@@ -328,7 +338,7 @@ static unsigned actions_seen(const struct toy *t, unsigned restarts_before)
 	seen |= t->ups ? FSM_TLU : 0;
 	seen |= t->downs ? FSM_TLD : 0;
 	seen |= t->finishes ? FSM_TLF : 0;
-	if (t->fsm.restarts == (seen & FSM_STR ? FSM_TERMINATES_MAX : FSM_CONFIGURES_MAX) - sends)
+	if (t->fsm.restarts == (seen & FSM_STR ? PPP_TERMINATES_MAX : PPP_CONFIGURES_MAX) - sends)
 		seen |= FSM_IRC;
 	else if (t->fsm.restarts == 0 && restarts_before != 0)
 		seen |= FSM_ZRC;
@@ -369,7 +379,7 @@ static void test_every_cell_runs(void **state)
 	}
 }
 
-/* --- packets ---------------------------------------------------------------------------------------------- */
+/* --- packets ------------------------------------------------------------------------------------------ */
 
 static void test_negotiation(void **state)
 {
@@ -381,7 +391,8 @@ static void test_negotiation(void **state)
 	expect_sent(&t, 0, "01 02 000a 010306 030309");
 	input(&t, "04 02 0007 030309", 1000); /* Reject: not that one */
 	expect_sent(&t, 1, "01 03 0007 010306");
-	input(&t, "01 80 000b 010300 02040102", 1000); /* theirs: 0 is not allowed; ours goes first, it is unanswered */
+	/* Theirs: 0 is not allowed; ours goes first, it is unanswered. */
+	input(&t, "01 80 000b 010300 02040102", 1000);
 	expect_sent(&t, 2, "01 03 0007 010306");
 	expect_sent(&t, 3, "03 80 0007 010305");
 	assert_int_equal(t.verdict, PPP_NAK);
@@ -402,7 +413,8 @@ static void test_reject_comes_before_nak(void **state)
 	(void)state;
 	open_up(&t);
 	input(&t, "01 41 0016 010300 6602 0204aabb 03037f 0206ffffffff", 2000);
-	/* renegotiation: down, our request anew, and a Reject of just the unknown, the one we never take, the wrong length */
+	/* renegotiation: down, our request anew, and a Reject of just the unknown, the one we never take,
+	 * the wrong length */
 	assert_int_equal(t.downs, 1);
 	expect_sent(&t, 0, "01 02 000a 010307 030309");
 	expect_sent(&t, 1, "04 41 000f 6602 03037f 0206ffffffff");
@@ -416,15 +428,15 @@ static void test_naks_turn_into_rejects(void **state)
 	(void)state;
 	start(&t);
 	t.fsm.heard = true;
-	for (unsigned i = 0; i < FSM_NAKS_MAX; i++) {
+	for (unsigned i = 0; i < PPP_NAKS_MAX; i++) {
 		input(&t, "01 41 0007 010300", 1000);
 		expect_sent(&t, i, "03 41 0007 010305");
 	}
 	input(&t, "01 41 0007 010300", 1000);
-	expect_sent(&t, FSM_NAKS_MAX, "04 41 0007 010300");
+	expect_sent(&t, PPP_NAKS_MAX, "04 41 0007 010300");
 	input(&t, "01 42 0004", 1000);
 	input(&t, "01 43 0007 010300", 1000); /* an agreement in between: patience is back */
-	expect_sent(&t, FSM_NAKS_MAX + 2, "03 43 0007 010305");
+	expect_sent(&t, PPP_NAKS_MAX + 2, "03 43 0007 010305");
 }
 
 static void test_endless_naks(void **state)
@@ -439,7 +451,7 @@ static void test_endless_naks(void **state)
 		snprintf(hex, sizeof(hex), "03 %02x 0007 0103%02x", t.fsm.request_id, ++n & 0x7f);
 		input(&t, hex, 1000);
 	}
-	assert_int_equal(n, FSM_ROUNDS_MAX + 1);
+	assert_int_equal(n, PPP_ROUNDS_MAX + 1);
 	assert_int_equal(t.finishes, 1);
 	assert_int_equal(t.end, FSM_END_STUCK);
 	assert_int_equal(t.fsm.state, FSM_STOPPED);
@@ -457,7 +469,7 @@ static void test_a_row_gives_up(void **state)
 	assert_int_equal(t.end, FSM_END_STUCK);
 }
 
-/* --- the three rules -------------------------------------------------------------------------------------- */
+/* --- the three rules ---------------------------------------------------------------------------------- */
 
 static void test_first_request_of_peer_repeats_ours(void **state)
 {
@@ -522,7 +534,7 @@ static void test_timer_repeats_the_same_request(void **state)
 
 	(void)state;
 	start(&t);
-	for (unsigned i = 1; i < FSM_CONFIGURES_MAX; i++) {
+	for (unsigned i = 1; i < PPP_CONFIGURES_MAX; i++) {
 		uint64_t now = 1000 + 3000 * i;
 
 		assert_int_equal(t.fsm.deadline, now);
@@ -534,7 +546,7 @@ static void test_timer_repeats_the_same_request(void **state)
 		expect_sent(&t, i - 1, OUR_REQUEST);
 	}
 	assert_int_equal(t.finishes, 0);
-	ppp_fsm_tick(&t.fsm, 1000 + 3000 * FSM_CONFIGURES_MAX);
+	ppp_fsm_tick(&t.fsm, 1000 + 3000 * PPP_CONFIGURES_MAX);
 	assert_int_equal(t.finishes, 1);
 	assert_int_equal(t.end, FSM_END_SILENCE);
 	assert_int_equal(t.fsm.state, FSM_STOPPED);
@@ -558,7 +570,7 @@ static void test_late_answer_to_first_copy(void **state)
 	assert_int_equal(t.fsm.state, FSM_REQ_SENT);
 }
 
-/* --- the rest --------------------------------------------------------------------------------------------- */
+/* --- the rest ----------------------------------------------------------------------------------------- */
 
 static void test_repeated_request_when_open(void **state)
 {
@@ -566,7 +578,8 @@ static void test_repeated_request_when_open(void **state)
 
 	(void)state;
 	open_up(&t);
-	input(&t, "01 40 0007 010301", 3000); /* it has not seen our Ack yet: again, and nothing else happens */
+	/* It has not seen our Ack yet: again, and nothing else happens. */
+	input(&t, "01 40 0007 010301", 3000);
 	assert_int_equal(t.nsent, 1);
 	expect_sent(&t, 0, "02 40 0007 010301");
 	assert_int_equal(t.fsm.state, FSM_OPENED);
@@ -599,11 +612,29 @@ static void test_long_request_is_not_remembered(void **state)
 static void test_malformed_packets(void **state)
 {
 	static const char *const bad[] = {
-		"", "01", "0140", "014000", "01400003", "01400005", "01400008010301", "014000050101", /* lengths of packets */
-		"01 40 0006 0100", "01 40 0006 0101", "01 40 0006 0103", "01 40 0005 01", "01 40 000a 010301 0205aa", /* of options */
-		"02 01 000a 010307 030308", "02 01 0007 010307", "02 01 0004", "02 01 000d 010307 030309 010307", /* Acks that are none */
-		"03 01 0006 0100", "03 01 0005 01", "03 01 0007 010506",
-		"04 01 0006 0100", "04 01 0004", "04 01 0007 020307", /* Rejects of nothing that we asked for */
+		"",
+		"01",
+		"0140",
+		"014000",
+		"01400003",
+		"01400005",
+		"01400008010301",
+		"014000050101", /* lengths of packets */
+		"01 40 0006 0100",
+		"01 40 0006 0101",
+		"01 40 0006 0103",
+		"01 40 0005 01",
+		"01 40 000a 010301 0205aa", /* of options */
+		"02 01 000a 010307 030308",
+		"02 01 0007 010307",
+		"02 01 0004",
+		"02 01 000d 010307 030309 010307", /* Acks that are none */
+		"03 01 0006 0100",
+		"03 01 0005 01",
+		"03 01 0007 010506",
+		"04 01 0006 0100",
+		"04 01 0004",
+		"04 01 0007 020307", /* Rejects of nothing that we asked for */
 		"07 01 0004",
 	};
 	struct toy t;
@@ -626,14 +657,14 @@ static void test_too_many_options(void **state)
 	size_t at;
 
 	(void)state;
-	for (unsigned n = FSM_OPTIONS_MAX; n <= FSM_OPTIONS_MAX + 1; n++) {
+	for (unsigned n = PPP_OPTIONS_MAX; n <= PPP_OPTIONS_MAX + 1; n++) {
 		start(&t);
 		t.fsm.heard = true;
 		at = (size_t)sprintf(hex, "0140%04x", 4 + 3 * n);
 		for (unsigned i = 0; i < n; i++)
 			at += (size_t)sprintf(hex + at, "0103%02x", i % 15 + 1);
 		input(&t, hex, 1000);
-		assert_int_equal(t.nsent, n <= FSM_OPTIONS_MAX ? 1 : 0);
+		assert_int_equal(t.nsent, n <= PPP_OPTIONS_MAX ? 1 : 0);
 	}
 }
 
@@ -698,13 +729,13 @@ static void test_unknown_codes(void **state)
 	open_up(&t);
 	for (unsigned i = 0; i < 20; i++)
 		input(&t, "63 05 0006 abcd", 2000);
-	assert_int_equal(t.nsent, FSM_REJECTS_A_SECOND);
+	assert_int_equal(t.nsent, PPP_REJECTS_A_SECOND);
 	expect_sent(&t, 0, "07 02 000a 6305 0006 abcd");
 	expect_sent(&t, 1, "07 03 000a 6305 0006 abcd");
 	input(&t, "63 05 0006 abcd", 3000);
-	assert_int_equal(t.nsent, FSM_REJECTS_A_SECOND + 1);
+	assert_int_equal(t.nsent, PPP_REJECTS_A_SECOND + 1);
 	input(&t, "09 05 0006 abcd", 3000); /* one that the protocol knows */
-	assert_int_equal(t.nsent, FSM_REJECTS_A_SECOND + 1);
+	assert_int_equal(t.nsent, PPP_REJECTS_A_SECOND + 1);
 	assert_int_equal(t.fsm.state, FSM_OPENED);
 }
 

@@ -15,6 +15,8 @@
 #include "test/support/sstp_rig.h"
 #include "test/support/unhex.h"
 
+#define NONCE_31 "01010101010101010101010101010101010101010101010101010101010101"
+
 static const struct session_ops *const ops = &sstp_session_ops;
 
 static void expect_closed(const struct rig *r, int err, bool final, const char *word)
@@ -28,7 +30,7 @@ static void expect_closed(const struct rig *r, int err, bool final, const char *
 	assert_null(strstr(r->fault.text, "secret"));
 }
 
-/* --- login ------------------------------------------------------------------------------------------------ */
+/* --- login -------------------------------------------------------------------------------------------- */
 
 static void expect_facts(const struct rig *r)
 {
@@ -205,7 +207,7 @@ static void test_configurations(void **state)
 	rig_fini(&r);
 }
 
-/* --- refusals --------------------------------------------------------------------------------------------- */
+/* --- refusals ----------------------------------------------------------------------------------------- */
 
 static void test_wrong_password(void **state)
 {
@@ -255,13 +257,15 @@ static void test_binding_refused(void **state)
 		rig_start(&r);
 		rig_run(&r);
 		assert_int_equal(r.connected, 1);
-		rig_give_ppp(&r, "8021 01 6e 000a 03060a580001"); /* one packet of a network protocol proves nothing */
+		/* One packet of a network protocol proves nothing. */
+		rig_give_ppp(&r, "8021 01 6e 000a 03060a580001");
 		if (i < ARRAY_LEN(aborts))
 			rig_give_hex(&r, aborts[i]);
 		else
 			rig_eof(&r);
 		rig_wait(&r, 999);
-		assert_int_equal(r.closes, i == ARRAY_LEN(aborts)); /* the server may close first, within a second */
+		/* The server may close first, within a second. */
+		assert_int_equal(r.closes, i == ARRAY_LEN(aborts));
 		rig_wait(&r, 1);
 		expect_closed(&r, VE_AUTH, false, "crypto binding");
 		assert_non_null(strstr(r.fault.text, "5252525252"));
@@ -295,9 +299,9 @@ static void test_no_binding_offered(void **state)
 {
 	static const char *const acks[] = {
 		"10010008 0002 0000",
-		"10010030 0002 0001 00040028 00000000 0101010101010101010101010101010101010101010101010101010101010101",
-		"10010030 0002 0001 00040028 00000004 0101010101010101010101010101010101010101010101010101010101010101",
-		"1001002f 0002 0001 00040027 00000003 01010101010101010101010101010101010101010101010101010101010101",
+		"10010030 0002 0001 00040028 00000000 " NONCE_31 "01",
+		"10010030 0002 0001 00040028 00000004 " NONCE_31 "01",
+		("1001002f 0002 0001 00040027 00000003 " NONCE_31),
 		"1001000c 0002 0001 0004 0000",
 	};
 	static struct rig r;
@@ -375,7 +379,7 @@ static void test_insisting_on_pap(void **state)
 	}
 }
 
-/* --- silence ---------------------------------------------------------------------------------------------- */
+/* --- silence ------------------------------------------------------------------------------------------ */
 
 static void fall_silent(enum rig_stage stage, uint64_t after, int err, const char *word)
 {
@@ -388,7 +392,8 @@ static void fall_silent(enum rig_stage stage, uint64_t after, int err, const cha
 	r.mute = true;
 	rig_wait(&r, after - 1);
 	if (r.closes)
-		fail_msg("stage %d closed too early, at %u: %s", stage, (unsigned)(r.closed_at - 5000), r.fault.text);
+		fail_msg("stage %d closed too early, at %u: %s", stage, (unsigned)(r.closed_at - 5000),
+			 r.fault.text);
 	rig_wait(&r, 1);
 	expect_closed(&r, err, false, word);
 	rig_fini(&r);
@@ -406,7 +411,8 @@ static void test_silence_in_every_phase(void **state)
 	fall_silent(RIG_UP, 60000, VE_LOST, "fell silent");
 }
 
-/* The authentication server is slow, and the server repeats itself meanwhile: within its minute that is fine. */
+/* The authentication server is slow, and the server repeats itself meanwhile: within its minute that is
+ * fine. */
 static void test_slow_login(void **state)
 {
 	static struct rig r;
@@ -418,10 +424,12 @@ static void test_slow_login(void **state)
 	rig_wait(&r, 58000);
 	assert_int_equal(r.closes, 0);
 	r.stage = RIG_UP;
-	rig_give_ppp(&r, "c223 01 21 0017 10 33333333333333333333333333333333 766d"); /* the same challenge again */
+	/* The same challenge again. */
+	rig_give_ppp(&r, "c223 01 21 0017 10 33333333333333333333333333333333 766d");
 	rig_run(&r);
 	expect_facts(&r);
-	rig_give_ppp(&r, "c223 01 21 0017 10 33333333333333333333333333333333 766d"); /* SoftEther, even after its Success */
+	/* SoftEther, even after its Success. */
+	rig_give_ppp(&r, "c223 01 21 0017 10 33333333333333333333333333333333 766d");
 	rig_run(&r);
 	assert_int_equal(r.connected, 1);
 	assert_int_equal(r.closes, 0);
@@ -486,7 +494,7 @@ static void test_dead_ppp_behind_a_live_server(void **state)
 	rig_fini(&r);
 }
 
-/* --- echoes ----------------------------------------------------------------------------------------------- */
+/* --- echoes ------------------------------------------------------------------------------------------- */
 
 static void test_echo_requests(void **state)
 {
@@ -523,7 +531,7 @@ static void test_echo_requests(void **state)
 	rig_fini(&r);
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------- */
+/* --- ends --------------------------------------------------------------------------------------------- */
 
 static const enum rig_stage stages[] = { RIG_HTTP, RIG_CALL, RIG_LCP, RIG_CHALLENGE, RIG_UP };
 
@@ -531,8 +539,11 @@ static const struct {
 	int err;
 	const char *word;
 } ends[] = {
-	{ VE_PROTO, "instead of answering the call" }, { VE_PROTO, "first PPP packet" }, { VE_PROTO, "its challenge" },
-	{ VE_PROTO, "verdict" }, { VE_LOST, "the server" },
+	{ VE_PROTO, "instead of answering the call" },
+	{ VE_PROTO, "first PPP packet" },
+	{ VE_PROTO, "its challenge" },
+	{ VE_PROTO, "verdict" },
+	{ VE_LOST, "the server" },
 };
 
 static void to_stage(struct rig *r, enum rig_stage stage)
@@ -690,8 +701,10 @@ static void test_untimely_messages(void **state)
 		"10010008 0004 0000",               /* CALL_CONNECTED */
 		"10010008 0003 0000",               /* a NAK in the middle */
 		"10010008 0007 0000",               /* an answer to a goodbye that we have not said */
-		"10010008 0000 0000", "10010008 000a 0000", "10010008 ffff 0000",
-		"10010030 0002 0001 00040028 00000003 0101010101010101010101010101010101010101010101010101010101010101",
+		"10010008 0000 0000",
+		"10010008 000a 0000",
+		"10010008 ffff 0000",
+		"10010030 0002 0001 00040028 00000003 " NONCE_31 "01",
 	};
 	static struct rig r;
 
@@ -728,7 +741,8 @@ static void test_repeated_ack(void **state)
 
 static void test_garbage(void **state)
 {
-	static const char *const bad[] = { "11000004", "10000003", "10000000", "10010004", "10010007000500", "48545450" };
+	static const char *const bad[] = { "11000004", "10000003",       "10000000",
+					   "10010004", "10010007000500", "48545450" };
 	static struct rig r;
 
 	(void)state;
@@ -750,8 +764,10 @@ static void test_http_that_is_not_sstp(void **state)
 	static const struct {
 		const char *answer, *word;
 	} cases[] = {
-		{ "HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Length: 5\r\n\r\nhello", "404 (nginx)" },
-		{ "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 40\r\n\r\n<html>", "ordinary web server" },
+		{ "HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Length: 5\r\n\r\nhello",
+		  "404 (nginx)" },
+		{ "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 40\r\n\r\n<html>",
+		  "ordinary web server" },
 		{ "SSH-2.0-OpenSSH_9.2p1\r\n\r\n", "does not speak HTTP" },
 		{ "<html><body>no</body></html>\r\n\r\n", "does not speak HTTP" },
 		{ "\x15\x03\x01\x00\x02\x02\x0a", "does not speak HTTP" },
@@ -799,7 +815,7 @@ static void test_bytes_behind_the_http_head(void **state)
 	rig_fini(&r);
 }
 
-/* --- data ------------------------------------------------------------------------------------------------- */
+/* --- data --------------------------------------------------------------------------------------------- */
 
 static void test_frames_in(void **state)
 {
@@ -824,7 +840,8 @@ static void test_frames_in(void **state)
 	assert_int_equal(r.frames, 5);
 	assert_int_equal(r.frame[4].n, 2);
 	assert_memory_equal(r.frame[4].bytes, "\x45\x00", 2);
-	rig_give_hex(&r, "10000004 10000008ff030021 10000006ff03 10000006c0c0"); /* empty or no PPP: nothing */
+	/* Empty or no PPP: nothing. */
+	rig_give_hex(&r, "10000004 10000008ff030021 10000006ff03 10000006c0c0");
 	assert_int_equal(r.frames, 5);
 	assert_int_equal(r.closes, 0);
 	rig_fini(&r);

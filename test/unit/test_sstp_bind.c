@@ -21,11 +21,13 @@ static const struct {
 	enum sstp_hash hash;
 	const char *hlak, *nonce, *cert, *mac;
 } vectors[] = {
-	{ "MS-SSTP 4.7, SHA-256", SSTP_HASH_SHA256, "2a1bb40d55ab0f5ef32f06f2b3cc73c48fd3fac41d7a1315a19228d9024ca164",
+	{ "MS-SSTP 4.7, SHA-256", SSTP_HASH_SHA256,
+	  "2a1bb40d55ab0f5ef32f06f2b3cc73c48fd3fac41d7a1315a19228d9024ca164",
 	  "412b489aebd7ecc7d08966f26be7cd72b231a0e9210d7c91b308862b0344c435",
 	  "7993ef314c493dace9f02d60e7e61c84b6690aafe9d7aeea92cbbe8ad599422d",
 	  "52a68efd8cffbf52770b8f0fe8ec73716583af6d611eb6d179b3b20840985449" },
-	{ "MS-SSTP 4.7, SHA-1", SSTP_HASH_SHA1, "4b3128f43925d9006eefb1c4e86515a1d88e56bab3ca2bdf0373b7f5a8a13b19",
+	{ "MS-SSTP 4.7, SHA-1", SSTP_HASH_SHA1,
+	  "4b3128f43925d9006eefb1c4e86515a1d88e56bab3ca2bdf0373b7f5a8a13b19",
 	  "0f1a2d58d4a3e3000fad3ce4906e07b707aa9e441cceac5cbd7b2cc1c9d86cdf",
 	  "5826b629bda59b8e6fd8dcd2622fd34c534805a5", "69915dd583d8062fef16f61db2f03290ec27cb6c" },
 	{ "worked, SHA-256", SSTP_HASH_SHA256, RFC_HLAK, COUNTING,
@@ -36,15 +38,16 @@ static const struct {
 	  "1fac2dfc9384c0ebd84e1973465a06e138478ded704eeb77723bae692489ad81" },
 	{ "worked, SHA-1", SSTP_HASH_SHA1, RFC_HLAK, COUNTING, "597b04a19097956cff1d65d249f16233abc3c625",
 	  "0f0ef4c685fbdbb2275233b7bb8bc6be34d1ec3f" },
-	{ "worked, SHA-1, no keys", SSTP_HASH_SHA1, NO_HLAK, COUNTING, "597b04a19097956cff1d65d249f16233abc3c625",
-	  "510340b4d3edb57b0d068fb7e2ac72360c8da6f3" },
+	{ "worked, SHA-1, no keys", SSTP_HASH_SHA1, NO_HLAK, COUNTING,
+	  "597b04a19097956cff1d65d249f16233abc3c625", "510340b4d3edb57b0d068fb7e2ac72360c8da6f3" },
 };
 
 static void test_vectors(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
-		uint8_t hlak[32], nonce[32], cert[32], mac[32] = { 0 }, packet[SSTP_CONNECTED_LEN], want[SSTP_CONNECTED_LEN];
+		uint8_t hlak[32], nonce[32], cert[32], mac[32] = { 0 }, packet[SSTP_CONNECTED_LEN],
+						       want[SSTP_CONNECTED_LEN];
 		struct wr w = wr_init(want, sizeof(want));
 
 		unhex(vectors[i].hlak, hlak, sizeof(hlak));

@@ -25,9 +25,11 @@ static void expect_request(const char *host, uint16_t port, const char *host_fie
 	char want[SSTP_HTTP_REQUEST_MAX];
 	struct wr w = wr_init(buf, sizeof(buf));
 
-	snprintf(want, sizeof(want), "SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n"
+	snprintf(want, sizeof(want),
+		 "SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/ HTTP/1.1\r\n"
 		 "SSTPCORRELATIONID: {FFFFFFFF-FFFF-4FFF-BFFF-FFFFFFFFFFFF}\r\n"
-		 "Content-Length: 18446744073709551615\r\nHost: %s\r\n\r\n", host_field);
+		 "Content-Length: 18446744073709551615\r\nHost: %s\r\n\r\n",
+		 host_field);
 	sstp_http_request(&w, host, port, &env);
 	assert_true(wr_ok(&w));
 	assert_int_equal(w.n, strlen(want));
@@ -65,8 +67,10 @@ static int check(const char *response, struct fault *f)
 static void test_answers_of_sstp_servers(void **state)
 {
 	static const char *const good[] = {
-		"HTTP/1.1 200 OK\r\n" ENDLESS "Date: Sat, 21 Nov 2026 18:55:00 GMT\r\nServer: Microsoft-HTTPAPI/2.0\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 18:55:00 GMT\r\n" ENDLESS "Connection: keep-alive\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n" ENDLESS
+		"Date: Sat, 21 Nov 2026 18:55:00 GMT\r\nServer: Microsoft-HTTPAPI/2.0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 18:55:00 GMT\r\n" ENDLESS
+		"Connection: keep-alive\r\n\r\n",
 		"HTTP/1.1 200 OK\r\n" ENDLESS "Server: SSTP-Server/0.7.2\r\n\r\n",
 		"HTTP/1.1 200\r\n" ENDLESS "\r\n",
 		"HTTP/1.0 200 OK\r\n\r\n",
@@ -86,9 +90,11 @@ static void test_other_answers(void **state)
 	static const struct {
 		const char *response, *words[3];
 	} cases[] = {
-		{ "HTTP/1.1 404 Not Found\r\nServer: nginx\r\n\r\n", { "404 (nginx)", "no SSTP server", NULL } },
+		{ "HTTP/1.1 404 Not Found\r\nServer: nginx\r\n\r\n",
+		  { "404 (nginx)", "no SSTP server", NULL } },
 		{ "HTTP/1.1 202 OK\r\n\r\n", { "202", "web server", NULL } },
-		{ "HTTP/1.1 301 Moved\r\nLocation: https://www.example.com/\r\n\r\n", { "301", "https://www.example.com/", "redirects" } },
+		{ "HTTP/1.1 301 Moved\r\nLocation: https://www.example.com/\r\n\r\n",
+		  { "301", "https://www.example.com/", "redirects" } },
 		{ "HTTP/1.1 302 Found\r\n\r\n", { "302", "redirects", NULL } },
 		{ "HTTP/1.1 401 Unauthorized\r\n\r\n", { "401", "login of its own", NULL } },
 		{ "HTTP/1.1 403 Forbidden\r\n\r\n", { "403", "reverse proxy", NULL } },
@@ -99,8 +105,10 @@ static void test_other_answers(void **state)
 		{ "HTTP/1.1 503 Service Unavailable\r\n\r\n", { "503", "no free SSTP port", NULL } },
 		{ "HTTP/1.1 999 Odd\r\n\r\n", { "999", "no SSTP server", NULL } },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 612\r\n\r\n", { "ordinary web server", NULL, NULL } },
-		{ "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551614\r\n\r\n", { "ordinary web server", NULL, NULL } },
-		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", { "ordinary web server", NULL, NULL } },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551614\r\n\r\n",
+		  { "ordinary web server", NULL, NULL } },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+		  { "ordinary web server", NULL, NULL } },
 		{ "HTTP/1.1 404 Not Found\r\nServer: \303\251vil\377\r\n\r\n", { "vil?", NULL, NULL } },
 	};
 	struct fault f;

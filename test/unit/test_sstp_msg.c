@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The SSTP codec: packets as the documents print them and as real servers send them, every truncation, every length. */
+/* The SSTP codec: packets as the documents print them and as real servers send them, every truncation,
+ * every length. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +61,8 @@ static void test_writes_the_documented_bytes(void **state)
 	sstp_msg_with_status(&w, SSTP_CALL_DISCONNECT, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_NO_ERROR);
 	expect_bytes(&w, "10010014 0006 0001 0002000C 00000000 00000000");
 	w = wr_init(buf, sizeof(buf));
-	sstp_msg_with_status(&w, SSTP_CALL_ABORT, SSTP_ATTRIB_CRYPTO_BINDING_REQ, SSTP_STATUS_VALUE_NOT_SUPPORTED);
+	sstp_msg_with_status(&w, SSTP_CALL_ABORT, SSTP_ATTRIB_CRYPTO_BINDING_REQ,
+			     SSTP_STATUS_VALUE_NOT_SUPPORTED);
 	expect_bytes(&w, "10010014 0005 0001 0002000C 00000004 00000004");
 	w = wr_init(buf, sizeof(buf));
 	sstp_msg_simple(&w, SSTP_CALL_DISCONNECT_ACK);
@@ -102,7 +104,8 @@ static void test_every_truncation(void **state)
 {
 	uint8_t bytes[64];
 	size_t n = unhex("10010030 0002 0001 00040028 00000003"
-			 "2eacc39b054ee78653eee31add8cdd0c2f122e93ab3bb7c7c12df4396084efef", bytes, sizeof(bytes));
+			 "2eacc39b054ee78653eee31add8cdd0c2f122e93ab3bb7c7c12df4396084efef",
+			 bytes, sizeof(bytes));
 	struct sstp_packet p = { 0 };
 
 	(void)state;
@@ -133,7 +136,8 @@ static void test_framing_lengths(void **state)
 		{ { 0x10, 1, 0, 8 }, 0, 8 },             { { 0x10, 0, 0x0f, 0xff }, 0, 4095 },
 		{ { 0x10, 0, 0xf0, 4 }, 0, 4 },          { { 0x10, 0xfe, 0, 4 }, 0, 4 }, /* reserved bits */
 		{ { 0x10, 0xff, 0, 8 }, 0, 8 },          { { 0x11, 0, 0, 4 }, VE_PROTO, 0 },
-		{ { 0x20, 0, 0, 4 }, VE_PROTO, 0 },      { { 0x48, 0x54, 0x54, 0x50 }, VE_PROTO, 0 }, /* "HTTP" */
+		/* "HTTP". */
+		{ { 0x20, 0, 0, 4 }, VE_PROTO, 0 },      { { 0x48, 0x54, 0x54, 0x50 }, VE_PROTO, 0 },
 	};
 	static uint8_t buf[SSTP_PACKET_MAX + 1];
 	struct sstp_packet p;
@@ -182,8 +186,9 @@ static void test_type_and_attributes(void **state)
 static void test_bad_attribute_lengths(void **state)
 {
 	static const char *const bad[] = {
-		"1001000C 0002 0001 0004 0000", "1001000C 0002 0001 0004 0003", "1001000C 0002 0001 0004 0005",
-		"1001000C 0002 0001 0004 0FFF", "10010009 0002 0001 00",        "1001000B 0002 0001 000400",
+		"1001000C 0002 0001 0004 0000", "1001000C 0002 0001 0004 0003",
+		"1001000C 0002 0001 0004 0005", "1001000C 0002 0001 0004 0FFF",
+		"10010009 0002 0001 00",        "1001000B 0002 0001 000400",
 	};
 	uint8_t buf[64], id, mask, nonce[SSTP_NONCE];
 	uint16_t type;
@@ -245,11 +250,16 @@ static void test_status_of_real_servers(void **state)
 	} cases[] = {
 		{ "10010008 0005 0000", false, 0 },                                       /* SoftEther */
 		{ "10010014 0005 0001 0002000C 00000002 00000007", true, 7 },             /* accel-ppp */
-		{ "10010010 0005 0001 0002 0008 00000007", true, 7 },                     /* sstp-server: no attribute id */
-		{ "10010010 0006 0001 0000 0008 00000000", true, 0 },                     /* sstp-server: attribute id 0 */
-		{ "10010014 0003 0001 0002000C 00000001 00000004", true, 4 },             /* SoftEther's NAK */
-		{ "10010016 0003 0001 0002000E 00000001 00000004 0000", true, 4 },        /* accel-ppp's NAK */
-		{ "1001000F 0005 0001 0002 0007 000000", false, 0 },                      /* cut short, both ways */
+		/* Sstp-server: no attribute id. */
+		{ "10010010 0005 0001 0002 0008 00000007", true, 7 },
+		/* Sstp-server: attribute id 0. */
+		{ "10010010 0006 0001 0000 0008 00000000", true, 0 },
+		/* SoftEther's NAK. */
+		{ "10010014 0003 0001 0002000C 00000001 00000004", true, 4 },
+		/* Accel-ppp's NAK. */
+		{ "10010016 0003 0001 0002000E 00000001 00000004 0000", true, 4 },
+		/* Cut short, both ways. */
+		{ "1001000F 0005 0001 0002 0007 000000", false, 0 },
 		{ "10010013 0005 0001 0002 000B 00000002 000000", false, 0 },
 	};
 	uint8_t buf[64];

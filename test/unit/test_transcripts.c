@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Every recorded session of test/vectors/sstp: both sides parse, all keys and MACs come out as recorded, and our client,
- * put in the place of the recorded one, gets where the table says. */
+/* Every recorded session of test/vectors/sstp: both sides parse, all keys and MACs come out as recorded,
+ * and our client, put in the place of the recorded one, gets where the table says. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,8 +20,8 @@
 #include "test/support/replay.h"
 #include "test/support/transcript.h"
 
-/* FALSIFIED: the recorded client sent something else than the right binding. OTHER_HASH: it chose SHA-1 where we would not.
- * NO_BINDING: it sent none, or the login was of another kind. */
+/* FALSIFIED: the recorded client sent something else than the right binding. OTHER_HASH: it chose SHA-1
+ * where we would not. NO_BINDING: it sent none, or the login was of another kind. */
 enum { FALSIFIED = 1, OTHER_HASH = 2, NO_BINDING = 4, NO_LOGIN = 8, EAP = 16 };
 
 static const struct {
@@ -89,7 +89,7 @@ static void test_no_file_is_forgotten(void **state)
 	assert_int_equal(n, ARRAY_LEN(files));
 }
 
-/* --- both sides parse ------------------------------------------------------------------------------------- */
+/* --- both sides parse --------------------------------------------------------------------------------- */
 
 static void parse_http(const struct transcript_entry *e)
 {
@@ -164,7 +164,7 @@ static void test_all_packets_parse(void **state)
 	assert_true(packets > 1000);
 }
 
-/* --- keys and MACs ---------------------------------------------------------------------------------------- */
+/* --- keys and MACs ------------------------------------------------------------------------------------ */
 
 static void expect_recorded(const struct transcript *t, const char *name, const uint8_t *got, size_t n)
 {
@@ -181,11 +181,13 @@ static void test_all_keys(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		struct transcript *t = transcript_read(files[i].name);
-		struct slice auth = transcript_bytes(t, "auth_challenge"), peer = transcript_bytes(t, "peer_challenge");
+		struct slice auth = transcript_bytes(t, "auth_challenge"),
+			     peer = transcript_bytes(t, "peer_challenge");
 		struct mschapv2 m;
 
 		if (auth.n == 16 && peer.n == 16) {
-			assert_int_equal(mschapv2_compute(&m, transcript_text(t, "user"), transcript_text(t, "password"), auth.p, peer.p),
+			assert_int_equal(mschapv2_compute(&m, transcript_text(t, "user"),
+							  transcript_text(t, "password"), auth.p, peer.p),
 					 0);
 			expect_recorded(t, "challenge_hash", m.challenge_hash, 8);
 			expect_recorded(t, "nt_hash", m.nt_hash, 16);
@@ -219,8 +221,10 @@ static void test_all_verdicts(void **state)
 		for (size_t k = 0; k < t->nentries; k++) {
 			const struct transcript_entry *e = &t->entries[k];
 
-			if (e->who == 'S' && transcript_protocol(e, &packet) == PPP_CHAP && packet.p[0] == 3) {
-				assert_true(mschapv2_success_proves((struct slice){ packet.p + 4, packet.n - 4 }, &m));
+			if (e->who == 'S' && transcript_protocol(e, &packet) == PPP_CHAP &&
+			    packet.p[0] == 3) {
+				assert_true(mschapv2_success_proves(
+					(struct slice){ packet.p + 4, packet.n - 4 }, &m));
 				successes++;
 			}
 		}
@@ -231,7 +235,8 @@ static void test_all_verdicts(void **state)
 
 static void check_binding(const struct transcript *t, const struct transcript_entry *sent, bool falsified)
 {
-	enum sstp_hash hash = transcript_text(t, "binding_hash_id")[0] == '2' ? SSTP_HASH_SHA256 : SSTP_HASH_SHA1;
+	enum sstp_hash hash =
+		transcript_text(t, "binding_hash_id")[0] == '2' ? SSTP_HASH_SHA256 : SSTP_HASH_SHA1;
 	size_t n = hash == SSTP_HASH_SHA256 ? 32 : 20;
 	struct slice mac = transcript_bytes(t, "mac");
 	uint8_t packet[SSTP_CONNECTED_LEN];
@@ -239,7 +244,9 @@ static void check_binding(const struct transcript *t, const struct transcript_en
 	assert_int_equal(sent->n, SSTP_CONNECTED_LEN);
 	assert_int_equal(mac.n, n);
 	/* The nonce as the client sent it: a falsified one is part of what the MAC was computed over. */
-	assert_int_equal(sstp_bind_connected(packet, hash, sent->bytes + 16, sent->bytes + 48, transcript_bytes(t, "hlak").p), 0);
+	assert_int_equal(sstp_bind_connected(packet, hash, sent->bytes + 16, sent->bytes + 48,
+					     transcript_bytes(t, "hlak").p),
+			 0);
 	if (!falsified)
 		assert_memory_equal(packet, sent->bytes, SSTP_CONNECTED_LEN);
 	assert_memory_equal(packet + 80, mac.p, n);
@@ -268,7 +275,7 @@ static void test_all_bindings(void **state)
 	assert_int_equal(bindings, 31);
 }
 
-/* --- our client in the place of the recorded one ---------------------------------------------------------- */
+/* --- our client in the place of the recorded one ------------------------------------------------------ */
 
 /* The value of an option in the last Ack of the server for IPCP. */
 static bool acked_value(const struct transcript *t, uint8_t type, uint8_t ret[static 4])
@@ -278,7 +285,8 @@ static bool acked_value(const struct transcript *t, uint8_t type, uint8_t ret[st
 	for (size_t k = 0; k < t->nentries; k++) {
 		struct slice packet;
 
-		if (t->entries[k].who != 'S' || transcript_protocol(&t->entries[k], &packet) != PPP_IPCP || packet.p[0] != 2)
+		if (t->entries[k].who != 'S' || transcript_protocol(&t->entries[k], &packet) != PPP_IPCP ||
+		    packet.p[0] != 2)
 			continue;
 		for (size_t at = 4; at < load_be16(packet.p + 2); at += packet.p[at + 1]) {
 			if (packet.p[at] == type) {
@@ -317,7 +325,8 @@ static void check_login(const struct transcript *t, const struct replay_result *
 	assert_true(r->responded);
 	assert_true(r->response_equals);
 	assert_int_equal(r->connected, r->fault.err != VE_AUTH || !r->fault.final);
-	/* A falsified certificate or nonce went into the recorded MAC; ours is the right one then, and another. */
+	/* A falsified certificate or nonce went into the recorded MAC; ours is the right one then, and
+	 * another. */
 	if (r->connected && !(flags & (FALSIFIED | OTHER_HASH | NO_BINDING)))
 		assert_memory_equal(r->mac, transcript_bytes(t, "mac").p, transcript_bytes(t, "mac").n);
 }
@@ -331,8 +340,8 @@ static void test_our_client(void **state)
 		struct transcript *t = transcript_read(files[i].name);
 
 		replay(t, files[i].auth_methods, &r, NULL, NULL);
-		if (r.ready != files[i].ready || r.fault.err != files[i].err || r.fault.final != files[i].final ||
-		    !strstr(r.fault.text, files[i].word))
+		if (r.ready != files[i].ready || r.fault.err != files[i].err ||
+		    r.fault.final != files[i].final || !strstr(r.fault.text, files[i].word))
 			fail_msg("%s: %sready, %d%s: %s", files[i].name, r.ready ? "" : "not ", r.fault.err,
 				 r.fault.final ? " final" : "", r.fault.text);
 		if (r.ready)
@@ -342,8 +351,8 @@ static void test_our_client(void **state)
 	}
 }
 
-/* The two servers that lose first packets, recorded with a client that repeats them as ours does: ready when the record was,
- * plus the moment that we give an IPV6CP which the recorded client did not ask for. */
+/* The two servers that lose first packets, recorded with a client that repeats them as ours does: ready
+ * when the record was, plus the moment that we give an IPV6CP which the recorded client did not ask for. */
 static void test_lost_packets_cost_no_time(void **state)
 {
 	static const struct {
