@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -27,11 +28,30 @@ static bool set(int s, unsigned long what, const char *name, struct in_addr addr
 		memcpy(&ifr.ifr_addr, &sin, sizeof(sin));
 	else if (what == SIOCSIFMTU)
 		ifr.ifr_mtu = number;
-	else if (what == SIOCSIFTXQLEN)
-		ifr.ifr_qlen = number;
 	else
 		ifr.ifr_flags = (short)number;
 	return ioctl(s, what, &ifr) == 0;
+}
+
+/* By netlink: the ioctl for this is the real root's only. */
+static bool set_queue(const char *name)
+{
+	struct {
+		struct nlmsghdr head;
+		struct ifinfomsg info;
+		struct rtattr attr;
+		uint32_t value;
+	} m = {
+		.head = { .nlmsg_len = sizeof(m), .nlmsg_type = RTM_NEWLINK, .nlmsg_flags = NLM_F_REQUEST },
+		.info = { .ifi_index = (int)if_nametoindex(name) },
+		.attr = { .rta_len = RTA_LENGTH(4), .rta_type = IFLA_TXQLEN },
+		.value = QUEUE,
+	};
+	int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	bool ok = s >= 0 && send(s, &m, sizeof(m), 0) == (ssize_t)sizeof(m);
+
+	close(s);
+	return ok;
 }
 
 int tun_open(const char *name)
@@ -46,7 +66,7 @@ int tun_open(const char *name)
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (ioctl(fd, TUNSETIFF, &ifr) == 0 && set(s, SIOCSIFADDR, name, gw.own, 0) &&
 	    set(s, SIOCSIFNETMASK, name, mask, 0) && set(s, SIOCSIFMTU, name, none, 1400) &&
-	    set(s, SIOCSIFTXQLEN, name, none, QUEUE) && set(s, SIOCSIFFLAGS, name, none, IFF_UP | IFF_RUNNING)) {
+	    set_queue(name) && set(s, SIOCSIFFLAGS, name, none, IFF_UP | IFF_RUNNING)) {
 		close(s);
 		return fd;
 	}
