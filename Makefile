@@ -125,7 +125,7 @@ sanitized: programs
 	@$(MAKE) --no-print-directory SAN=address,undefined check-programs
 test: programs $(if $(SAN),,sanitized)
 	@OUT=$(OUT) test/run lint check $(if $(SAN),,sanitized) interop
-demo: programs
+demo: all $(PEERS)
 	@OUT=$(OUT) test/demo
 lint:
 	@OUT=$(OUT) test/run lint
