@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Hexadecimal digits, blanks between bytes allowed, into @to (@cap bytes). Returns the count; aborts on anything else. */
+/* Hexadecimal digits, blanks between bytes allowed, into @to (@cap bytes). Returns the count; aborts on
+ * anything else. */
 size_t unhex(const char *text, uint8_t *to, size_t cap);
 
 #endif
