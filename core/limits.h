@@ -112,7 +112,7 @@
 #define HELD_MAX 256u          /* requests waiting for the tunnel to come (back) up, of FLOWS_MAX */
 #define FLOW_CHUNK (16u * KIB)  /* unit of a flow's send queue, about one socket read; an idle flow holds none */
 #define FLOW_LINGER_MS 60000u  /* a flow its client is done with: how long the rest of its queue may take */
-#define FLOW_SMALL 256u        /* received pieces below this are gathered, so that a byte costs at most a few in memory */
+#define FLOW_SMALL 1024u       /* received pieces below this are gathered, so that a byte costs at most a few in memory */
 #define FLOW_KEEPALIVE_MS 300000u /* silence until a peer is asked whether it is still there, */
 #define FLOW_KEEPALIVE_RETRY_MS 15000u /* how often then, */
 #define FLOW_KEEPALIVE_RETRIES 4u /* and how many times: six minutes in all */

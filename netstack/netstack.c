@@ -56,6 +56,19 @@
 
 /* With nothing going on, lwIP's timers only age tables, by the second; MLD's ten a second have nothing to do then. */
 #define REST_MS 1000u
+#define BEHIND 16u          /* zeros after a frame, see netstack_pbuf() */
+#define INBUF_SIZE (2 + FRAME_MAX + BEHIND)
+#define INBUF_MIN 512u      /* below it, malloc has the memory at hand, and an ACK does not take up a frame's */
+#define INBUFS_SPARE_MAX 512u /* of two or three batches: 0.8 MiB */
+#ifndef __has_feature
+#define __has_feature(f) 0
+#endif
+/* With AddressSanitizer there are no spares, and each buffer is as long as it has to be: it sees what goes wrong in it. */
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define POISON_SPARES 1
+#else
+#define POISON_SPARES 0
+#endif
 #define PIECES_MAX 16u      /* of one packet: headers, and payload across two or three chunks */
 #define DISPATCH_ROUNDS 16u /* events that cause events; more than a few would be a loop between two front-ends */
 
@@ -177,17 +190,68 @@ static void enter_link_op(struct netstack *ns)
 
 /* --- frames in and out ------------------------------------------------------------------------------------------ */
 
+/* A pbuf for a whole frame. A batch has hundreds of them; malloc would give the memory of each batch back to the kernel
+ * and take it again for the next. */
+struct inbuf {
+	struct pbuf_custom pbuf; /* first, so that a pbuf of lwIP is one of ours */
+	struct inbuf *next;
+	uint8_t data[INBUF_SIZE];
+};
+
+static struct inbuf *spare_inbufs;
+static unsigned nspare_inbufs;
+
+static void free_inbuf(struct pbuf *p)
+{
+	struct inbuf *b = (struct inbuf *)(void *)p;
+
+	if (POISON_SPARES || nspare_inbufs == INBUFS_SPARE_MAX) {
+		free(b);
+		return;
+	}
+	b->next = spare_inbufs;
+	spare_inbufs = b;
+	nspare_inbufs++;
+}
+
+static struct pbuf *new_inbuf(size_t n)
+{
+	struct inbuf *b = spare_inbufs;
+
+	if (b) {
+		spare_inbufs = b->next;
+		nspare_inbufs--;
+	} else {
+		b = malloc(POISON_SPARES ? offsetof(struct inbuf, data) + n : sizeof(*b));
+	}
+	if (!b)
+		return NULL;
+	b->pbuf.custom_free_function = free_inbuf;
+	return pbuf_alloced_custom(PBUF_RAW, (u16_t)n, PBUF_REF, &b->pbuf, b->data, INBUF_SIZE);
+}
+
+static void drop_spare_inbufs(void)
+{
+	while (spare_inbufs) {
+		struct inbuf *b = spare_inbufs;
+
+		spare_inbufs = b->next;
+		free(b);
+	}
+	nspare_inbufs = 0;
+}
+
 struct pbuf *netstack_pbuf(struct slice from, size_t min)
 {
 	const size_t shift = 2; /* puts the IP header behind an Ethernet header on a word */
-	size_t content = from.n < min ? min : from.n;
-	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)(shift + content + 16), PBUF_RAM);
+	size_t content = from.n < min ? min : from.n, whole = shift + content + BEHIND;
+	struct pbuf *p = whole <= INBUF_MIN ? pbuf_alloc(PBUF_RAW, (u16_t)whole, PBUF_RAM) : new_inbuf(whole);
 
 	if (!p)
 		return NULL;
 	pbuf_remove_header(p, shift);
 	memcpy(p->payload, from.p, from.n);
-	memset((uint8_t *)p->payload + from.n, 0, content + 16 - from.n);
+	memset((uint8_t *)p->payload + from.n, 0, content + BEHIND - from.n);
 	p->len = p->tot_len = (u16_t)content;
 	return p;
 }
@@ -698,6 +762,7 @@ void netstack_free(struct netstack *ns)
 	remove_netif(ns);
 	drain_lwip();
 	fini_icmp(ns);
+	drop_spare_inbufs();
 	free(ns->by_port);
 	the_stack = NULL;
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
