@@ -258,6 +258,20 @@ static void test_renegotiation(void **state)
 	bench_fini(&b);
 }
 
+static void test_renegotiation_to_nothing(void **state)
+{
+	struct ppp_bench b;
+
+	(void)state;
+	get_address(&b);
+	bench_input(&b, PPP_IPCP, "01 03 000a 03060a000001");
+	bench_input(&b, PPP_IPCP, "03 03 000a 030600000000");
+	bench_input(&b, PPP_IPCP,
+		    "02 04 0022 030600000000 810600000000 820600000000 830600000000 840600000000");
+	assert_int_equal(b.ppp.fault.err, VE_ADDRESS);
+	bench_fini(&b);
+}
+
 static void test_address_taken_back(void **state)
 {
 	struct ppp_bench b;
@@ -284,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_address_of_the_server_itself),
 		cmocka_unit_test(test_requests_of_servers),
 		cmocka_unit_test(test_renegotiation),
+		cmocka_unit_test(test_renegotiation_to_nothing),
 		cmocka_unit_test(test_address_taken_back),
 	};
 

@@ -201,6 +201,8 @@ static void test_insisting_server(void **state)
 	insist("0304c229", AUTH_DEFAULT, false, (const char *const[3]){ "an unknown method", "734", NULL });
 	insist("0305c22381", AUTH_PAP, false,
 	       (const char *const[3]){ "insists on MS-CHAPv2", "allowed here: PAP", NULL });
+	insist("0304c227", AUTH_DEFAULT | AUTH_CHAP | AUTH_PAP, false,
+	       (const char *const[3]){ "insists on EAP", "here: MS-CHAPv2, CHAP-MD5, PAP;", NULL });
 	insist("0304c023", AUTH_PAP, true,
 	       (const char *const[3]){ "insists on PAP", "allowed here: none", "not verified" });
 	insist("0305c22305", AUTH_CHAP | AUTH_MSCHAPV2, true,

@@ -12,12 +12,19 @@
 #include "core/bytes.h"
 #include "core/limits.h"
 #include "core/sstp/sstp.h"
+#include "test/support/heap.h"
 #include "test/support/sstp_rig.h"
 #include "test/support/unhex.h"
 
 #define NONCE_31 "01010101010101010101010101010101010101010101010101010101010101"
 
 static const struct session_ops *const ops = &sstp_session_ops;
+
+static void fill(void *ctx, void *to, size_t n)
+{
+	(void)ctx;
+	memset(to, 0x2a, n);
+}
 
 static void expect_closed(const struct rig *r, int err, bool final, const char *word)
 {
@@ -205,6 +212,45 @@ static void test_configurations(void **state)
 	rig_eof(&r);
 	assert_memory_equal(r.fault.text, "sstp [2001:db8::1]:443: ", 24);
 	rig_fini(&r);
+}
+
+/* Every allocation fails once: none is forgotten, and a session that lives on says what happened. */
+static void test_failing_allocations(void **state)
+{
+	static struct rig r;
+	const struct session_env env = { .random = fill };
+	long before = heap.live;
+	unsigned n = 0;
+	int err;
+
+	(void)state;
+	if (!HEAP_COUNTED)
+		skip();
+	rig_login(&r);
+	rig_fini(&r);
+	rig_init(&r);
+	do {
+		struct session *s = NULL;
+
+		heap.asked = 0;
+		heap.fail_at = ++n;
+		err = ops->create(&s, &r.conf, &r.wire, &env, 0);
+		heap.fail_at = 0;
+		assert_true(err == 0 || err == VE_NOMEM);
+		assert_int_equal(err == 0, s != NULL);
+		ops->destroy(s);
+		assert_int_equal(heap.live, before);
+	} while (err != 0 && n < 100);
+	assert_int_equal(n, 5); /* the session, three queues; the fifth does not exist */
+	rig_init(&r);
+	rig_start(&r);
+	heap.asked = 0;
+	heap.fail_at = 1;
+	rig_run(&r);
+	heap.fail_at = 0;
+	expect_closed(&r, VE_NOMEM, false, "cannot start MS-CHAPv2");
+	rig_fini(&r);
+	assert_int_equal(heap.live, before);
 }
 
 /* --- refusals ----------------------------------------------------------------------------------------- */
@@ -657,6 +703,27 @@ static void test_goodbye_of_the_server(void **state)
 	rig_fini(&r);
 }
 
+/* Both sides disconnect at once: each answers the other. */
+static void test_two_disconnects(void **state)
+{
+	static struct rig r;
+
+	(void)state;
+	rig_login(&r);
+	r.mute = true;
+	ops->stop(r.s, r.now);
+	rig_give_ppp(&r, "c021 06 02 0004"); /* Terminate-Ack: our CALL_DISCONNECT goes out */
+	r.mute = false;
+	rig_give_hex(&r, "10010008 0006 0000");
+	rig_pull(&r);
+	assert_non_null(memmem(r.rx, r.nrx, "\x10\x01\x00\x08\x00\x07\x00\x00", 8));
+	rig_give_hex(&r, "10010008 0007 0000"); /* its answer is too late to matter */
+	assert_int_equal(r.closes, 0);
+	rig_wait(&r, 500);
+	expect_closed(&r, VE_CANCELED, false, "stop");
+	rig_fini(&r);
+}
+
 static void test_stop_in_every_phase(void **state)
 {
 	static struct rig r;
@@ -1064,6 +1131,7 @@ int main(void)
 		cmocka_unit_test(test_sha1_only),
 		cmocka_unit_test(test_mtu),
 		cmocka_unit_test(test_configurations),
+		cmocka_unit_test(test_failing_allocations),
 		cmocka_unit_test(test_wrong_password),
 		cmocka_unit_test(test_server_without_proof),
 		cmocka_unit_test(test_binding_refused),
@@ -1081,6 +1149,7 @@ int main(void)
 		cmocka_unit_test(test_eof_in_every_phase),
 		cmocka_unit_test(test_abort_and_eof_in_one_read),
 		cmocka_unit_test(test_goodbye_of_the_server),
+		cmocka_unit_test(test_two_disconnects),
 		cmocka_unit_test(test_stop_in_every_phase),
 		cmocka_unit_test(test_stop_during_a_goodbye),
 		cmocka_unit_test(test_untimely_messages),
