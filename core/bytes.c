@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* bytes.c - the two byte helpers that a compiler must not be clever about. */
+/* bytes.c - the byte helpers that are more than a line; two of them a compiler must not be clever about. */
 #include "core/bytes.h"
 
 #include <string.h>
@@ -8,6 +8,18 @@ void wipe(void *p, size_t n)
 {
 	if (n > 0)
 		explicit_bzero(p, n);
+}
+
+char *put_hex(char *to, const void *p, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++) {
+		*to++ = digits[b[i] >> 4];
+		*to++ = digits[b[i] & 15];
+	}
+	return to;
 }
 
 int ct_differ(const void *a, const void *b, size_t n)

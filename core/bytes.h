@@ -59,6 +59,9 @@ static inline void store_be64(uint8_t *p, uint64_t v)
 /* Overwrite @n bytes at @p with zeros in a way the compiler may not leave out. NULL with 0 is fine. */
 void wipe(void *p, size_t n);
 
+/* Write @n bytes as 2 * @n lower-case hex digits to @to. Returns where they end; writes no NUL there. */
+char *put_hex(char *to, const void *p, size_t n);
+
 /* Compare @n bytes in a time that does not depend on where they differ. Returns 0 when equal. */
 int ct_differ(const void *a, const void *b, size_t n);
 

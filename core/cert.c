@@ -372,13 +372,17 @@ static size_t append_general_name(char *buf, size_t at, uint8_t tag, struct slic
 const char *cert_names_text(const struct cert *c, char buf[static CERT_NAMES_TEXT_MAX])
 {
 	static const struct slice more = { .p = (const uint8_t *)"...", .n = 3 };
+	static const struct slice none = { .p = (const uint8_t *)"no name", .n = 7 };
 	struct rd names, name;
 	size_t at = 0, shown = 0;
 	uint8_t tag;
 
 	buf[0] = '\0';
-	if (!find_extension(c, oid_subject_alt_name, sizeof(oid_subject_alt_name), &names))
-		return c->x.subjectCN ? cert_subject_text(c, buf) : strcpy(buf, "no name");
+	if (!find_extension(c, oid_subject_alt_name, sizeof(oid_subject_alt_name), &names)) {
+		if (c->x.subjectCN)
+			return cert_subject_text(c, buf);
+		names = rd_init(NULL, 0);
+	}
 	while ((tag = der_next(&names, &name)) != 0) {
 		size_t before = at;
 
@@ -389,7 +393,9 @@ const char *cert_names_text(const struct cert *c, char buf[static CERT_NAMES_TEX
 		at = append_general_name(buf, at, tag, rd_rest(&name));
 		shown += at > before;
 	}
-	return at > 0 ? buf : strcpy(buf, "no name");
+	if (at == 0)
+		append(buf, 0, "", none);
+	return buf;
 }
 
 const char *cert_subject_text(const struct cert *c, char buf[static CERT_NAMES_TEXT_MAX])

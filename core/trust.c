@@ -429,10 +429,8 @@ static int check_certificate(struct decision *d)
 
 static void write_pin(char text[static PIN_TEXT_MAX], const uint8_t pin[static 32])
 {
-	char *at = text + sprintf(text, "sha256:");
-
-	for (size_t i = 0; i < 32; i++)
-		at += sprintf(at, "%02x", pin[i]);
+	memcpy(text, "sha256:", 7);
+	*put_hex(text + 7, pin, 32) = '\0';
 }
 
 static void warn_insecure(struct decision *d)
@@ -477,17 +475,6 @@ int trust_check(struct trust *t, const char *object, const char *host, const str
 }
 
 /* --- key log -------------------------------------------------------------------------------------------------- */
-
-static char *put_hex(char *at, const uint8_t *p, size_t n)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < n; i++) {
-		*at++ = digits[p[i] >> 4];
-		*at++ = digits[p[i] & 15];
-	}
-	return at;
-}
 
 void trust_keylog(struct trust *t, const char *label, const uint8_t client_random[static 32], const uint8_t *secret,
 		  size_t n)

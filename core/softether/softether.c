@@ -608,8 +608,7 @@ static void refuse_unverified(struct softether *s, uint64_t now_ms)
 {
 	char pin[2 * sizeof(s->wire->cert_sha256) + 1];
 
-	for (size_t i = 0; i < sizeof(s->wire->cert_sha256); i++)
-		snprintf(pin + 2 * i, 3, "%02x", s->wire->cert_sha256[i]);
+	*put_hex(pin, s->wire->cert_sha256, sizeof(s->wire->cert_sha256)) = '\0';
 	fault_set_final(&s->detail, VE_AUTH,
 			"the server's certificate is not verified, and whoever is in between could pass the "
 			"password login on and own the session: not logging in; to trust exactly this "
