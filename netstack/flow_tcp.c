@@ -742,7 +742,7 @@ static void hold_again(struct flow *f)
 
 	drop_pcb(f, false);
 	resolve_cancel(&f->waiter);
-	f->facts = 0;
+	f->facts = f->bare_resets = 0;
 	f->err = 0;
 	if (ns->conf.hold_ms == 0 || ns->stats.flows_held >= HELD_MAX)
 		break_flow(f, VE_DOWN, false);

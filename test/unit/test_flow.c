@@ -160,6 +160,33 @@ static void refused(void **state)
 	finish();
 }
 
+/* One for each attempt, with a reconnect between them, is one each. */
+static bool answer_syn_with_bare_reset(struct world *world, const struct packet *p)
+{
+	if (p->proto == PROTO_TCP && (p->flags & SYN))
+		world_send(world, (struct packet){ .from = p->to, .to = p->from, .proto = PROTO_TCP, .from_port = p->to_port,
+						   .to_port = p->from_port, .flags = RST, .seq = world_random32() });
+	return p->proto == PROTO_TCP;
+}
+
+static void bare_resets_of_two_attempts(void **state)
+{
+	(void)state;
+	start();
+	w.on_packet = answer_syn_with_bare_reset;
+	assert_int_equal(client_open(&c, &w, dest_ip(OTHER, 80)), 0);
+	world_settle(&w);
+	world_down(&w);
+	assert_int_equal(world_up(&w), 0);
+	world_settle(&w);
+	assert_int_equal(c.closed, 0);
+	w.on_packet = NULL;
+	world_run(&w, 1500);
+	assert_int_equal(c.closed, 0);
+	assert_int_equal(c.opened, 1);
+	finish();
+}
+
 static void no_answer(void **state)
 {
 	(void)state;
@@ -1458,6 +1485,7 @@ int main(void)
 		cmocka_unit_test(ports_differ),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(refused_by_bare_resets),
+		cmocka_unit_test(bare_resets_of_two_attempts),
 		cmocka_unit_test(no_answer),
 		cmocka_unit_test(nobody_has_that_address),
 		cmocka_unit_test(targets_that_cannot_be),
