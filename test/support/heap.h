@@ -26,6 +26,7 @@ static struct {
 	long live;           /* blocks allocated and not freed */
 	unsigned long asked; /* allocations since fail_at was set */
 	unsigned long fail_at; /* this one fails; 0: none */
+	unsigned long and_then; /* and so many after it */
 	size_t spare;        /* blocks of this size never fail */
 } heap;
 
@@ -41,7 +42,10 @@ void free(void *p);
 
 static int heap_fails(size_t n)
 {
-	return n != heap.spare && ++heap.asked == heap.fail_at;
+	if (n == heap.spare || heap.fail_at == 0)
+		return 0;
+	heap.asked++;
+	return heap.asked >= heap.fail_at && heap.asked - heap.fail_at <= heap.and_then;
 }
 
 void *malloc(size_t n)

@@ -634,6 +634,54 @@ static void refused_for_a_while(void **state)
 	finish();
 }
 
+/* Several flows find the session full, again and again: each gets its turn. */
+static void refused_flows_take_turns(void **state)
+{
+	static struct client many[6];
+	struct tcp_peer *p[6];
+	unsigned seen = 0;
+
+	(void)state;
+	start();
+	memset(many, 0, sizeof(many));
+	for (uint16_t i = 0; i < 6; i++) {
+		p[i] = world_peer(&w, OTHER, (uint16_t)(1000 + i));
+		assert_int_equal(client_open(&many[i], &w, dest_ip(OTHER, (uint16_t)(1000 + i))), 0);
+	}
+	world_settle(&w);
+	w.refuse_all = true;
+	for (int i = 0; i < 6; i++) {
+		many[i].to_send = 500000;
+		client_write(&many[i]);
+	}
+	flow_flush(w.ns);
+	w.refuse_all = false;
+	w.refuse_every = 5; /* four packets to each room */
+	w.offered = 0;
+	for (int i = 0; i < 6; i++) {
+		w.room_owed = false;
+		w.depth++;
+		w.ops->room(w.ns);
+		w.depth--;
+		assert_int_equal(w.out->n, 4 * (i + 1));
+	}
+	for (unsigned i = 0; i < w.out->n; i++) {
+		struct packet q;
+
+		assert_true(packet_parse(&q, (struct slice){ .p = w.out->f[(w.out->first + i) % QUEUE_MAX].b,
+							     .n = w.out->f[(w.out->first + i) % QUEUE_MAX].n }, false));
+		seen |= 1u << (q.to_port - 1000);
+	}
+	assert_int_equal(seen, 0x3f); /* six rooms, six flows */
+	w.room_owed = true;
+	world_run(&w, 5000);
+	for (int i = 0; i < 6; i++) {
+		peer_check_pattern(p[i], 500000);
+		flow_free(many[i].f);
+	}
+	finish();
+}
+
 static void refused_syn_and_fin(void **state)
 {
 	(void)state;
@@ -918,6 +966,97 @@ static void queue_outlives_the_flow(void **state)
 	assert_false(peer->got_rst);
 	world_run(&w, 1000);
 	assert_int_equal(flows_now(), 0);
+	world_fini(&w);
+}
+
+/* The same when the peer was the first to close: lwIP says when the last ACK has come. */
+static void queue_outlives_the_flow_in_last_ack(void **state)
+{
+	(void)state;
+	start();
+	peer->buffer = 10000;
+	peer->read_at_once = false;
+	open_flow();
+	tcp_peer_close(peer, world_ms);
+	world_settle(&w);
+	assert_true(c.eof);
+	c.to_send = 300000;
+	c.shut_after = true;
+	client_write(&c);
+	flow_flush(w.ns);
+	world_settle(&w);
+	assert_int_equal(c.closed, 1);
+	flow_free(c.f);
+	assert_int_equal(flows_now(), 1);
+	for (int i = 0; i < 400 && !peer->got_fin; i++) {
+		if (peer->unread > 0)
+			tcp_peer_read(peer, peer->unread);
+		world_run(&w, 50);
+	}
+	peer_check_pattern(peer, 300000);
+	assert_int_equal(flows_now(), 0);
+	assert_null(tcp_active_pcbs);
+	assert_null(tcp_tw_pcbs);
+	world_fini(&w);
+}
+
+/* Make a flow that lingers: both sides have closed, its owner is gone, its queue is not empty. */
+static void make_lingering(void)
+{
+	peer->buffer = 10000;
+	peer->read_at_once = false;
+	c.to_send = 100000;
+	c.shut_after = true;
+	open_flow();
+	tcp_peer_close(peer, world_ms);
+	world_settle(&w);
+	assert_int_equal(c.closed, 1);
+	flow_free(c.f);
+	assert_int_equal(flows_now(), 1);
+}
+
+static void lingering_when_all_ends(void **state)
+{
+	(void)state;
+	start();
+	make_lingering();
+	world_fini(&w);
+	/* or the link stays away */
+	start();
+	make_lingering();
+	world_down(&w);
+	world_run(&w, 29999);
+	assert_int_equal(flows_now(), 1);
+	world_run(&w, 1);
+	assert_int_equal(flows_now(), 0);
+	world_fini(&w);
+	/* or the peer has had enough */
+	start();
+	make_lingering();
+	tcp_peer_reset(peer);
+	world_settle(&w);
+	assert_int_equal(flows_now(), 0);
+	world_fini(&w);
+}
+
+static void lingering_makes_room(void **state)
+{
+	static struct client many[FLOWS_MAX];
+
+	(void)state;
+	start();
+	make_lingering();
+	memset(many, 0, sizeof(many));
+	for (size_t i = 0; i < FLOWS_MAX; i++) {
+		assert_int_equal(client_open(&many[i], &w, dest_ip(OTHER, 9)), 0);
+		if (i % 1000 == 0)
+			world_settle(&w);
+		assert_int_equal(flows_now(), i + 2 < FLOWS_MAX ? i + 2 : FLOWS_MAX);
+	}
+	world_settle(&w);
+	assert_true(peer->got_rst);
+	for (size_t i = 0; i < FLOWS_MAX; i++)
+		flow_free(many[i].f);
 	world_fini(&w);
 }
 
@@ -1308,6 +1447,19 @@ static void held_for_too_long(void **state)
 	struct client late = { 0 };
 
 	(void)state;
+	/* not at all */
+	conf.hold_ms = 0;
+	start_with(&conf, LINK_IP);
+	world_start(&w);
+	peer->mute = true;
+	assert_int_equal(client_open(&c, &w, dest_ip(OTHER, 80)), 0);
+	world_settle(&w);
+	world_down(&w);
+	world_settle(&w);
+	assert_int_equal(c.closed, 1);
+	assert_int_equal(c.err, VE_DOWN);
+	finish();
+	conf.hold_ms = 30000;
 	start_with(&conf, LINK_IP);
 	assert_int_equal(client_open(&c, &w, dest_ip(OTHER, 80)), 0);
 	world_run(&w, 10000);
@@ -1447,9 +1599,11 @@ static void without_memory(void **state)
 	if (!HEAP_COUNTED)
 		skip();
 	heap.spare = sizeof(struct sys_timeo);
-	for (unsigned long n = 1; !enough; n++) {
+	for (unsigned long i = 2; !enough; i++) {
 		struct netstack_conf conf = world_conf();
+		unsigned long n = i / 2;
 
+		heap.and_then = i % 2 ? 0 : 10; /* lwIP tries some things again */
 		start_with(&conf, n % 2 ? LINK_IP : LINK_ETHERNET);
 		world_start(&w);
 		heap.asked = 0;
@@ -1457,8 +1611,9 @@ static void without_memory(void **state)
 		if (client_open(&c, &w, dest_ip(OTHER, 80)) == 0) {
 			c.to_send = 20000;
 			c.shut_after = true;
-			world_run(&w, 1000);
-			if (peer->state == PEER_OPEN && c.closed == 0) {
+			for (int k = 0; k < 120 && peer->state != PEER_OPEN && c.closed == 0; k++)
+				world_run(&w, 100);
+			if (peer->state == PEER_OPEN) {
 				peer_send_pattern(peer, 20000);
 				tcp_peer_close(peer, world_ms);
 			}
@@ -1503,6 +1658,7 @@ int main(void)
 		cmocka_unit_test(one_byte_into_a_closed_window),
 		cmocka_unit_test(refused_output),
 		cmocka_unit_test(refused_for_a_while),
+		cmocka_unit_test(refused_flows_take_turns),
 		cmocka_unit_test(refused_syn_and_fin),
 		cmocka_unit_test(refused_out_of_the_arp_queue),
 		cmocka_unit_test(dropped_output_is_counted),
@@ -1514,6 +1670,9 @@ int main(void)
 		cmocka_unit_test(kept_beyond_time_wait),
 		cmocka_unit_test(unread_at_the_end),
 		cmocka_unit_test(queue_outlives_the_flow),
+		cmocka_unit_test(queue_outlives_the_flow_in_last_ack),
+		cmocka_unit_test(lingering_when_all_ends),
+		cmocka_unit_test(lingering_makes_room),
 		cmocka_unit_test(but_not_for_ever),
 		cmocka_unit_test(freeing_resets),
 		cmocka_unit_test(reset_by_the_peer),

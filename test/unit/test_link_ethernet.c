@@ -551,6 +551,24 @@ static void ip6_by_itself(void **state)
 		flow_addresses(c.f, &local, &port, &remote);
 		assert_true(ip_equal(&local, &expect));
 	}
+	{
+		struct client own = { 0 };
+		struct ip local, remote;
+		uint16_t port;
+
+		flow_addresses(c.f, &local, &port, &remote);
+		assert_int_equal(client_open(&own, &w, dest_ip(local, 80)), 0);
+		world_settle(&w);
+		assert_int_equal(own.err, VE_REFUSED);
+		flow_free(own.f);
+	}
+	w.refuse_all = true; /* a full session is the same for IPv6 */
+	c.to_send = 150000;
+	client_write(&c);
+	flow_flush(w.ns);
+	w.refuse_all = false;
+	world_settle(&w);
+	peer_check_pattern(&w.peer[0], 150000);
 	world_down(&w);
 	world_run(&w, 3000);
 	world_start(&w);

@@ -267,6 +267,89 @@ static void dispatch_is_not_reentered(void **state)
 	world_fini(&w);
 }
 
+static void dispatch_again(void *ctx)
+{
+	struct client *me = ctx;
+
+	me->opened++;
+	netstack_dispatch(w.ns); /* would tell the others first, and this one again */
+	flow_flush(w.ns);
+	assert_int_equal(me->opened, 1);
+}
+
+static void dispatch_from_an_event(void **state)
+{
+	static const struct flow_events ev = { .opened = dispatch_again };
+	struct dest to = dest_ip(packet_ip4(10, 0, 0, 80), 80);
+
+	(void)state;
+	start(LINK_IP);
+	world_peer(&w, to.ip, to.port);
+	world_start(&w);
+	assert_int_equal(flow_open(w.ns, &to, &ev, &c, &c.f), 0);
+	flow_flush(w.ns);
+	world_settle(&w);
+	assert_int_equal(c.opened, 1);
+	flow_free(c.f);
+	world_fini(&w);
+}
+
+/* A packet in more pieces than are lent at once goes out in one. */
+static void many_pieces(void **state)
+{
+	struct packet udp = { .from = packet_ip4(10, 9, 8, 7), .to = packet_ip4(10, 0, 0, 9), .proto = PROTO_UDP,
+			      .from_port = 1, .to_port = 2, .payload = { .p = (const uint8_t *)"0123456789abcdef", .n = 16 } };
+	struct frame f, g;
+
+	(void)state;
+	start(LINK_IP);
+	world_start(&w);
+	packet_make(&f, &udp, false);
+	for (size_t pieces = 1; pieces <= f.n; pieces++) {
+		struct pbuf *chain = NULL;
+
+		for (size_t i = 0; i < pieces; i++) {
+			struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)(i + 1 < pieces ? 1 : f.n - i), PBUF_RAM);
+
+			assert_non_null(p);
+			memcpy(p->payload, f.b + i, p->len);
+			if (chain)
+				pbuf_cat(chain, p);
+			else
+				chain = p;
+		}
+		assert_int_equal(netstack_output(w.ns, chain, 0), ERR_OK);
+		pbuf_free(chain);
+		assert_true(queue_take(w.out, &g));
+		assert_int_equal(g.n, f.n);
+		assert_memory_equal(g.b, f.b, f.n);
+	}
+	world_fini(&w);
+}
+
+static int too_long(void *ctx, const struct slice *v, size_t nv)
+{
+	(void)ctx, (void)v, (void)nv;
+	return VE_LIMIT;
+}
+
+static void what_the_session_cannot_carry(void **state)
+{
+	struct netstack_stats s;
+
+	(void)state;
+	start(LINK_IP);
+	world_start(&w);
+	w.owner.output = too_long;
+	assert_int_equal(client_open(&c, &w, dest_ip(packet_ip4(10, 0, 0, 80), 80)), 0);
+	netstack_get_stats(w.ns, &s);
+	assert_int_equal(s.dropped_out, 1);
+	world_run(&w, FLOW_CONNECT_MS);
+	assert_int_equal(c.err, VE_TIMEOUT);
+	flow_free(c.f);
+	world_fini(&w);
+}
+
 static void counters_count(void **state)
 {
 	struct netstack_stats s;
@@ -324,6 +407,9 @@ int main(void)
 		cmocka_unit_test(the_owner_is_kicked_only_by_outsiders),
 		cmocka_unit_test(libuv_runs_it),
 		cmocka_unit_test(dispatch_is_not_reentered),
+		cmocka_unit_test(dispatch_from_an_event),
+		cmocka_unit_test(many_pieces),
+		cmocka_unit_test(what_the_session_cannot_carry),
 		cmocka_unit_test(counters_count),
 		cmocka_unit_test(link_ops_when_down),
 	};
