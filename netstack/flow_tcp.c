@@ -3,35 +3,36 @@
  *
  * Theory of operation
  *
- * A flow waits for the link (HELD), for its name (RESOLVING), for the peer (CONNECTING), carries bytes (OPEN), and ends:
- * in order (ENDED) or not (BROKEN). flow_enter() is the only place where that changes.
+ * A flow waits for the link (HELD), for its name (RESOLVING), for the peer (CONNECTING), carries bytes
+ * (OPEN), and ends: in order (ENDED) or not (BROKEN). flow_enter() is the only place where that changes.
  *
  *     HELD --> RESOLVING --> CONNECTING --> OPEN --> ENDED
  *      ^------------+-------------'           '----> BROKEN <-- all
  *           the link went away
  *
- * Callbacks. lwIP's callbacks run inside of its input and its timers, where a PCB may not be pulled away: calling
- * tcp_abort() there means to return ERR_ABRT and to hope that every caller up the stack has thought of it. Ours record
- * facts, put the flow on ready_list, and return ERR_OK, always. netstack_dispatch() turns facts into events when lwIP
- * has returned. An error callback means that the PCB is gone already: the pointer is dropped, and nothing else.
+ * Callbacks. lwIP's callbacks run inside of its input and its timers, where a PCB may not be pulled away:
+ * calling tcp_abort() there means to return ERR_ABRT and to hope that every caller up the stack has thought
+ * of it. Ours record facts, put the flow on ready_list, and return ERR_OK, always. netstack_dispatch() turns
+ * facts into events when lwIP has returned. An error callback means that the PCB is gone already: the pointer
+ * is dropped, and nothing else.
  *
- * Sending. Bytes live in sendq.h's chunks from flow_reserve() to the peer's ACK. A commit makes the flow dirty; dirty
- * flows are pushed once, at the end of a dispatch or by flow_flush(): lwIP is given references to the chunks. Nobody else
- * may keep such a reference: ARP and ND queues copy (PBUF_NEEDS_COPY in lwipopts.h), because a peer can acknowledge what
- * it never saw.
+ * Sending. Bytes live in sendq.h's chunks from flow_reserve() to the peer's ACK. A commit makes the flow
+ * dirty; dirty flows are pushed once, at the end of a dispatch or by flow_flush(): lwIP is given references
+ * to the chunks. Nobody else may keep such a reference: ARP and ND queues copy (PBUF_NEEDS_COPY in
+ * lwipopts.h), because a peer can acknowledge what it never saw.
  *
- * Receiving. lwIP's pbufs are kept (recvq.h) and lent by flow_peek(); the window opens by tcp_recved() when the front-end
- * has consumed.
+ * Receiving. lwIP's pbufs are kept (recvq.h) and lent by flow_peek(); the window opens by tcp_recved() when
+ * the front-end has consumed.
  *
- * Ending. flow_shutdown() queues the FIN behind what is queued. A flow has ended in order when that was called, the
- * peer's FIN has come, and everything before it was consumed. Then its owner may free it, and what is left of the queue
- * goes out without an owner: the flow stays on "lingering", with all its memory, until the last ACK or FLOW_LINGER_MS.
- * Any other flow_free() resets. lwIP would also reset where a program closes with unread data; it never sees that here,
- * because tcp_close() is not used on open connections.
+ * Ending. flow_shutdown() queues the FIN behind what is queued. A flow has ended in order when that was
+ * called, the peer's FIN has come, and everything before it was consumed. Then its owner may free it, and
+ * what is left of the queue goes out without an owner: the flow stays on "lingering", with all its memory,
+ * until the last ACK or FLOW_LINGER_MS. Any other flow_free() resets. lwIP would also reset where a program
+ * closes with unread data; it never sees that here, because tcp_close() is not used on open connections.
  *
- * A PCB that has reached TIME_WAIT is lwIP's own business and goes without a word. The way there is partly silent, too
- * (the ACK of a bare FIN calls nobody), so flows whose FIN is handed over are swept after each run of lwIP's timers,
- * which are the ones to free such PCBs, seconds later. */
+ * A PCB that has reached TIME_WAIT is lwIP's own business and goes without a word. The way there is partly
+ * silent, too (the ACK of a bare FIN calls nobody), so flows whose FIN is handed over are swept after each
+ * run of lwIP's timers, which are the ones to free such PCBs, seconds later. */
 #include "netstack/flow.h"
 
 #include <assert.h>
@@ -103,7 +104,7 @@ struct flow {
 
 #define flow_of(n, member) list_entry(n, struct flow, member)
 
-/* --- states ----------------------------------------------------------------------------------------------------- */
+/* --- states --------------------------------------------------------------------------------------------- */
 
 static void make_ready(struct flow *f, unsigned facts)
 {
@@ -140,7 +141,7 @@ static void flow_enter(struct flow *f, enum flow_state to)
 	f->state = to;
 }
 
-/* --- the PCB ---------------------------------------------------------------------------------------------------- */
+/* --- the PCB -------------------------------------------------------------------------------------------- */
 
 static void forget_pcb(struct flow *f)
 {
@@ -183,7 +184,7 @@ static void drop_pcb(struct flow *f, bool reset)
 		tcp_abandon(pcb, reset);
 }
 
-/* --- breaking --------------------------------------------------------------------------------------------------- */
+/* --- breaking ------------------------------------------------------------------------------------------- */
 
 static void destroy(struct flow *f)
 {
@@ -231,7 +232,8 @@ static bool is_our_address(struct netstack *ns, const struct ip *ip)
 			      netif_get_ip6_addr_match(&ns->netif, ip_2_ip6(&a)) >= 0;
 }
 
-/* The reason of an error callback. lwIP says the same, ERR_ABRT, for "no answer" and for "our address is gone". */
+/* The reason of an error callback. lwIP says the same, ERR_ABRT, for "no answer" and for "our address is
+ * gone". */
 static int lost_reason(const struct flow *f)
 {
 	if (f->lwip_err == ERR_RST)
@@ -252,7 +254,7 @@ static void check_end(struct flow *f)
 	make_ready(f, FACT_CLOSED);
 }
 
-/* --- lwIP's callbacks: facts only ------------------------------------------------------------------------------- */
+/* --- lwIP's callbacks: facts only ----------------------------------------------------------------------- */
 
 static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 {
@@ -283,8 +285,8 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 {
 	struct flow *f = arg;
 
-	/* A probe into a closed window can carry all there was to send. lwIP does not stop its persist timer when that is
-	 * acknowledged, and asserts that it has something to send when it runs out. */
+	/* A probe into a closed window can carry all there was to send. lwIP does not stop its persist timer
+	 * when that is acknowledged, and asserts that it has something to send when it runs out. */
 	if (!pcb->unsent)
 		pcb->persist_backoff = 0;
 	sendq_acked(&f->tx, len);
@@ -316,7 +318,7 @@ static void on_resolved(void *ctx, int err, const struct ip *ip)
 	make_ready(f, FACT_RESOLVED);
 }
 
-/* --- connecting ------------------------------------------------------------------------------------------------- */
+/* --- connecting ----------------------------------------------------------------------------------------- */
 
 static void sweep_finishing(struct netstack *ns);
 
@@ -334,13 +336,13 @@ static bool is_unicast6(const ip_addr_t *a)
 static int check_target4(const struct netstack *ns, const struct ip *to, const ip_addr_t *remote)
 {
 	const struct netif *n = &ns->netif;
+	bool near = ip4_addr_net_eq(ip_2_ip4(remote), netif_ip4_addr(n), netif_ip4_netmask(n));
 
 	if (!is_unicast4(to) || ip4_addr_isany(netif_ip4_addr(n)) || ip4_addr_isbroadcast(ip_2_ip4(remote), n))
 		return VE_NETUNREACH;
 	if (ip4_addr_eq(ip_2_ip4(remote), netif_ip4_addr(n)))
 		return VE_REFUSED; /* ourselves: nobody listens in the tunnel */
-	if ((n->flags & NETIF_FLAG_ETHARP) && !ip4_addr_net_eq(ip_2_ip4(remote), netif_ip4_addr(n), netif_ip4_netmask(n)) &&
-	    ip4_addr_isany(netif_ip4_gw(n)))
+	if ((n->flags & NETIF_FLAG_ETHARP) && !near && ip4_addr_isany(netif_ip4_gw(n)))
 		return VE_NETUNREACH;
 	return 0;
 }
@@ -489,7 +491,7 @@ void flow_addresses(const struct flow *f, struct ip *ret_local, uint16_t *ret_lo
 	*ret_remote = f->remote;
 }
 
-/* --- receiving -------------------------------------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------------------------------------ */
 
 int flow_peek(struct flow *f, struct slice *v, int max)
 {
@@ -508,7 +510,7 @@ void flow_consume(struct flow *f, size_t n)
 	check_end(f);
 }
 
-/* --- sending ---------------------------------------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------------------------------------- */
 
 uint8_t *flow_reserve(struct flow *f, size_t *room)
 {
@@ -591,7 +593,7 @@ void flow_push_all(struct netstack *ns)
 	}
 }
 
-/* --- output that was refused ------------------------------------------------------------------------------------ */
+/* --- output that was refused ---------------------------------------------------------------------------- */
 
 void flow_on_refused(struct netstack *ns, uint16_t local_port, bool sent)
 {
@@ -605,8 +607,8 @@ void flow_on_refused(struct netstack *ns, uint16_t local_port, bool sent)
 		list_move_last(&ns->refused, &f->refused);
 }
 
-/* The ACK flag goes first: lwIP clears it when its timer has tried, whatever came of that. With data to send it costs
- * nothing, without it is the ACK that was refused. */
+/* The ACK flag goes first: lwIP clears it when its timer has tried, whatever came of that. With data to send
+ * it costs nothing, without it is the ACK that was refused. */
 static void retry(struct flow *f)
 {
 	if (f->resend)
@@ -637,7 +639,7 @@ void flow_retry_refused(struct netstack *ns)
 		list_move_last(&ns->refused, last);
 }
 
-/* --- events ----------------------------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------------------- */
 
 /* Call an event. Returns false if the flow does not exist any more. */
 static bool tell(struct flow *f, void (*event)(void *ctx))
@@ -703,10 +705,10 @@ void flow_deliver_all(struct netstack *ns)
 	}
 }
 
-/* --- the link comes and goes ------------------------------------------------------------------------------------ */
+/* --- the link comes and goes ---------------------------------------------------------------------------- */
 
-/* What was under way when the link went is lost. Send it again now, not when the timer that has backed off meanwhile
- * runs out, and not all at once. */
+/* What was under way when the link went is lost. Send it again now, not when the timer that has backed off
+ * meanwhile runs out, and not all at once. */
 static void resume(struct tcp_pcb *pcb)
 {
 	tcpwnd_size_t flight = LWIP_MIN(pcb->cwnd, pcb->snd_wnd);
@@ -773,9 +775,10 @@ void flow_give_up(struct netstack *ns)
 	}
 }
 
-/* --- ICMP, and resets that are none ----------------------------------------------------------------------------- */
+/* --- ICMP, and resets that are none --------------------------------------------------------------------- */
 
-/* Only while connecting: later, RFC 1122 wants such errors to be a hint at most, and anybody could send them. */
+/* Only while connecting: later, RFC 1122 wants such errors to be a hint at most, and anybody could send
+ * them. */
 void flow_on_unreachable(struct netstack *ns, int err, const ip_addr_t *local, uint16_t local_port,
 			 const ip_addr_t *remote, uint16_t remote_port, uint32_t seq)
 {
@@ -790,10 +793,10 @@ void flow_on_unreachable(struct netstack *ns, int err, const ip_addr_t *local, u
 	make_ready(f, FACT_REFUSED);
 }
 
-/* SoftEther's SecureNAT, the router of most hubs, answers a refused connect with a RST that has no ACK and a random
- * number, once for each SYN. One of these means nothing: anybody in the hub could have sent it blindly. A second one, in
- * answer to the repeated SYN, is the refusal it stands for. Waiting for the timeout instead would cost every user of a
- * closed port nine seconds. */
+/* SoftEther's SecureNAT, the router of most hubs, answers a refused connect with a RST that has no ACK and a
+ * random number, once for each SYN. One of these means nothing: anybody in the hub could have sent it
+ * blindly. A second one, in answer to the repeated SYN, is the refusal it stands for. Waiting for the timeout
+ * instead would cost every user of a closed port nine seconds. */
 void netstack_bare_reset(void *flow)
 {
 	struct flow *f = flow;
@@ -804,7 +807,7 @@ void netstack_bare_reset(void *flow)
 	make_ready(f, FACT_REFUSED);
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------------------------- */
 
 /* lwIP keeps ESTABLISHED and CLOSE_WAIT alive, but not a connection of which only our half is closed. */
 static void keep_alive(struct flow *f)
@@ -879,7 +882,7 @@ uint64_t flow_deadline(const struct netstack *ns)
 	return at < linger ? at : linger;
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------------------- */
 
 void flow_free(struct flow *f)
 {

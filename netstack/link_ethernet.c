@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* link_ethernet.c - a link of Ethernet frames: a port on a virtual hub (softether-protocol.md 11).
  *
- * We are an ordinary host on that segment: lwIP does ARP, DHCP with its renewals, neighbour discovery and SLAAC; here
- * is what it must be told. IPv6 is brought up beside IPv4 and nobody waits for it.
+ * We are an ordinary host on that segment: lwIP does ARP, DHCP with its renewals, neighbour discovery and
+ * SLAAC; here is what it must be told. IPv6 is brought up beside IPv4 and nobody waits for it.
  *
- * The hub asks by ARP for every address it knows, every five seconds, from addresses of no subnet (172.31.n.n); lwIP
- * answers whoever asks. It floods frames to addresses it has not learned: those for others end here, uncopied.
+ * The hub asks by ARP for every address it knows, every five seconds, from addresses of no subnet
+ * (172.31.n.n); lwIP answers whoever asks. It floods frames to addresses it has not learned: those for others
+ * end here, uncopied.
  *
- * After a reconnect lwIP asks DHCP to confirm the address it had (INIT-REBOOT, RFC 2131 3.2). The address is ready when
- * that is through; flows bound to it go on meanwhile, as its lease has not ended. What ARP knew is forgotten, as the
- * gateway may have been replaced in the meantime. */
+ * After a reconnect lwIP asks DHCP to confirm the address it had (INIT-REBOOT, RFC 2131 3.2). The address is
+ * ready when that is through; flows bound to it go on meanwhile, as its lease has not ended. What ARP knew is
+ * forgotten, as the gateway may have been replaced in the meantime. */
 #include <string.h>
 
 #include "netstack/netstack_int.h"
@@ -20,7 +21,7 @@
 #include "lwip/ethip6.h"
 #include "lwip/prot/dhcp.h"
 
-#define ETHERNET_MIN 60u  /* what a frame has at least on a wire; a tunnel leaves out the padding, and lwIP counts on it */
+#define ETHERNET_MIN 60u  /* what a frame has at least on a wire; tunnels leave the padding out, lwIP wants it */
 #define IP_AT 14u
 #define IP6_MTU_MIN 1280u /* RFC 8200 5 */
 #define MTU_MIN 576u      /* what lwIP's DHCP wants, and every session has */

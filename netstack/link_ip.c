@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* link_ip.c - a link of bare IP packets to one peer, the server: no neighbours, no DHCP.
  *
- * The session has negotiated the IPv4 address, which is alone in its /32: everything goes to the peer. For IPv6 there
- * is an interface identifier only (RFC 5072); the link-local address is made from it and needs no check for duplicates,
- * as the two ends have just agreed that theirs differ. Anything wider comes from the peer's router advertisements. */
+ * The session has negotiated the IPv4 address, which is alone in its /32: everything goes to the peer. For
+ * IPv6 there is an interface identifier only (RFC 5072); the link-local address is made from it and needs no
+ * check for duplicates, as the two ends have just agreed that theirs differ. Anything wider comes from the
+ * peer's router advertisements. */
 #include <string.h>
 
 #include "netstack/netstack_int.h"
@@ -121,7 +122,8 @@ static bool address(struct netstack *ns, struct ip *ret)
 
 static void no_address(const struct netstack *ns, struct fault *f)
 {
-	fault_set(f, VE_ADDRESS, "the server gave no IPv4 address, and %s; give one with --ip4 A/32 if the server lets you",
+	fault_set(f, VE_ADDRESS,
+		  "the server gave no IPv4 address, and %s; give one with --ip4 A/32 if the server lets you",
 		  has_ip6(ns) ? "no router in the tunnel offers an IPv6 prefix" : "IPv6 was not agreed on");
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* list.h - rings of objects that carry their own links, for the files of netstack/ only.
  *
- * A ring is a struct node that belongs to nobody; its members are nodes inside of objects. A node that is in no ring
- * points to itself, so leaving a ring that one is not in does nothing. All operations take constant time. */
+ * A ring is a struct node that belongs to nobody; its members are nodes inside of objects. A node that is in
+ * no ring points to itself, so leaving a ring that one is not in does nothing. All operations take constant
+ * time. */
 #ifndef NETSTACK_LIST_H
 #define NETSTACK_LIST_H
 

@@ -9,25 +9,28 @@
  *     timer        lwIP's own timeouts and our deadlines
  *     front-ends   flow_*()
  *
- * Its callbacks record facts and put flows on ready_list. When lwIP has returned, dispatch acts on them: the state of
- * the link first (an address came or went), then events to front-ends, then everything these have queued is handed to
- * lwIP. So nothing that lwIP is in the middle of is ever pulled away under it, and no call back happens inside a call.
+ * Its callbacks record facts and put flows on ready_list. When lwIP has returned, dispatch acts on them: the
+ * state of the link first (an address came or went), then events to front-ends, then everything these have
+ * queued is handed to lwIP. So nothing that lwIP is in the middle of is ever pulled away under it, and no
+ * call back happens inside a call.
  *
- * Each of these entries is bracketed by netstack_enter() and netstack_leave(). The outermost leave tells the tunnel to
- * flush, unless it is the tunnel itself that called, and arms the timer: for the next timeout of lwIP or of ours, or at
- * once if a front-end's call outside of any dispatch made something ready.
+ * Each of these entries is bracketed by netstack_enter() and netstack_leave(). The outermost leave tells the
+ * tunnel to flush, unless it is the tunnel itself that called, and arms the timer: for the next timeout of
+ * lwIP or of ours, or at once if a front-end's call outside of any dispatch made something ready.
  *
- * Output. lwIP gives a packet to the netif, the netif lends its pieces to the owner. A full session says VE_AGAIN, the
- * netif says ERR_MEM, and lwIP keeps a segment it cannot send. It would try again with its next timer; we remember the
- * flow and try when the tunnel reports room. ARP, ND, DHCP and DNS come again by themselves: they are dropped and counted.
+ * Output. lwIP gives a packet to the netif, the netif lends its pieces to the owner. A full session says
+ * VE_AGAIN, the netif says ERR_MEM, and lwIP keeps a segment it cannot send. It would try again with its next
+ * timer; we remember the flow and try when the tunnel reports room. ARP, ND, DHCP and DNS come again by
+ * themselves: they are dropped and counted.
  *
- * The link. up() sets netif and address up, by whatever the kind of link does for that, and gives it DHCP_WAIT_MS.
- * "Ready" is checked after each batch: with an address, flows that were held start, and the owner hears of it; losing
- * the address is the way back. down() keeps netif, address and flows; lwIP finds no route while the link is down, and
- * waits. Flows survive if the next up() leads to the same address, and not longer than conf.hold_ms.
+ * The link. up() sets netif and address up, by whatever the kind of link does for that, and gives it
+ * DHCP_WAIT_MS. "Ready" is checked after each batch: with an address, flows that were held start, and the
+ * owner hears of it; losing the address is the way back. down() keeps netif, address and flows; lwIP finds no
+ * route while the link is down, and waits. Flows survive if the next up() leads to the same address, and not
+ * longer than conf.hold_ms.
  *
- * One stack. lwIP's state is global, so is the pointer that guards it; lwip_init() runs once in a process, and
- * netstack_free() takes back everything that was made since, so that another stack can follow. */
+ * One stack. lwIP's state is global, so is the pointer that guards it; lwip_init() runs once in a process,
+ * and netstack_free() takes back everything that was made since, so that another stack can follow. */
 #include "netstack/netstack.h"
 
 #include <assert.h>
@@ -54,7 +57,8 @@
 #include "lwip/timeouts.h"
 #include "netif/ethernet.h"
 
-/* With nothing going on, lwIP's timers only age tables, by the second; MLD's ten a second have nothing to do then. */
+/* With nothing going on, lwIP's timers only age tables, by the second; MLD's ten a second have nothing to do
+ * then. */
 #define REST_MS 1000u
 #define BEHIND 16u          /* zeros after a frame, see netstack_pbuf() */
 #define INBUF_SIZE (2 + FRAME_MAX + BEHIND)
@@ -63,7 +67,8 @@
 #ifndef __has_feature
 #define __has_feature(f) 0
 #endif
-/* With AddressSanitizer there are no spares, and each buffer is as long as it has to be: it sees what goes wrong in it. */
+/* With AddressSanitizer there are no spares, and each buffer is as long as it has to be: it sees what goes
+ * wrong in it. */
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define POISON_SPARES 1
 #else
@@ -81,7 +86,7 @@ struct stack {
 
 static struct netstack *the_stack;
 
-/* --- timer ------------------------------------------------------------------------------------------------------ */
+/* --- timer ---------------------------------------------------------------------------------------------- */
 
 static bool mld_at_rest(const struct netstack *ns)
 {
@@ -151,7 +156,8 @@ static void on_timer(uv_timer_t *timer)
 	netstack_tick(&s->ns);
 }
 
-/* Waking too early does no harm, so an earlier alarm is left alone: most turns only push the next one away. */
+/* Waking too early does no harm, so an earlier alarm is left alone: most turns only push the next one
+ * away. */
 static void arm(struct netstack *ns)
 {
 	struct stack *s = (struct stack *)ns;
@@ -188,10 +194,10 @@ static void enter_link_op(struct netstack *ns)
 	netstack_enter(ns);
 }
 
-/* --- frames in and out ------------------------------------------------------------------------------------------ */
+/* --- frames in and out ---------------------------------------------------------------------------------- */
 
-/* A pbuf for a whole frame. A batch has hundreds of them; malloc would give the memory of each batch back to the kernel
- * and take it again for the next. */
+/* A pbuf for a whole frame. A batch has hundreds of them; malloc would give the memory of each batch back to
+ * the kernel and take it again for the next. */
 struct inbuf {
 	struct pbuf_custom pbuf; /* first, so that a pbuf of lwIP is one of ours */
 	struct inbuf *next;
@@ -256,7 +262,8 @@ struct pbuf *netstack_pbuf(struct slice from, size_t min)
 	return p;
 }
 
-/* The local port of a TCP segment that lwIP has just made, or 0 for anything else and for resets, which nobody repeats. */
+/* The local port of a TCP segment that lwIP has just made, or 0 for anything else and for resets, which
+ * nobody repeats. */
 static uint16_t tcp_local_port(const struct pbuf *p, size_t ip_at)
 {
 	const uint8_t *ip = (const uint8_t *)p->payload + ip_at;
@@ -273,8 +280,8 @@ static uint16_t tcp_local_port(const struct pbuf *p, size_t ip_at)
 	return load_be16(ip + at);
 }
 
-/* With hints, the call comes from a PCB's own output, and lwIP hears the refusal; without, a queue of ARP or ND is being
- * emptied, whose packets lwIP has counted as sent. */
+/* With hints, the call comes from a PCB's own output, and lwIP hears the refusal; without, a queue of ARP or
+ * ND is being emptied, whose packets lwIP has counted as sent. */
 static void note_refused(struct netstack *ns, const struct pbuf *p, size_t ip_at)
 {
 	uint16_t port = tcp_local_port(p, ip_at);
@@ -327,7 +334,7 @@ err_t netstack_output(struct netstack *ns, struct pbuf *p, size_t ip_at)
 	return ERR_IF;
 }
 
-/* --- ICMP errors ------------------------------------------------------------------------------------------------ */
+/* --- ICMP errors ---------------------------------------------------------------------------------------- */
 
 static int icmp4_code(uint8_t code)
 {
@@ -393,7 +400,8 @@ static void quoted6(struct netstack *ns, struct rd r, int err)
 		flow_on_unreachable(ns, err, &l, from, &o, to, rd_u32(&r));
 }
 
-/* lwIP shows the packet with its IP header, before it has checked anything behind that; it goes on with it afterwards. */
+/* lwIP shows the packet with its IP header, before it has checked anything behind that; it goes on with it
+ * afterwards. */
 static u8_t on_icmp(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_addr_t *from)
 {
 	u16_t header = ip_current_header_tot_len();
@@ -417,7 +425,7 @@ static u8_t on_icmp(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_add
 	return 0;
 }
 
-/* --- the state of the link -------------------------------------------------------------------------------------- */
+/* --- the state of the link ------------------------------------------------------------------------------ */
 
 bool netstack_has_ip6(const struct netstack *ns)
 {
@@ -447,8 +455,8 @@ unsigned netstack_dns(struct netstack *ns, struct ip ret[static DNS_SERVERS_MAX]
 	return n;
 }
 
-/* lwIP keeps name servers in one table, where a router advertisement overwrites what DHCP has put there. So take them
- * out of it: each family replaces what it had before. */
+/* lwIP keeps name servers in one table, where a router advertisement overwrites what DHCP has put there. So
+ * take them out of it: each family replaces what it had before. */
 static void take_name_servers(struct netstack *ns)
 {
 	struct ip v4[DNS_SERVERS_MAX] = { 0 }, v6[DNS_SERVERS_MAX] = { 0 };
@@ -524,7 +532,7 @@ static void check_link(struct netstack *ns)
 		fail_link(ns);
 }
 
-/* --- link_ops --------------------------------------------------------------------------------------------------- */
+/* --- link_ops ------------------------------------------------------------------------------------------- */
 
 static void remove_netif(struct netstack *ns)
 {
@@ -582,7 +590,8 @@ static void on_input(void *link, struct slice frame)
 		return;
 	enter_link_op(ns);
 	ns->driver->input(ns, frame);
-	/* Many of these make a batch, whose netstack_leave() is in turn_end(): no timer and no kick for each frame. */
+	/* Many of these make a batch, whose netstack_leave() is in turn_end(): no timer and no kick for each
+	 * frame. */
 	if (--ns->depth == 0)
 		ns->in_link_op = ns->kick = false;
 }
@@ -631,7 +640,7 @@ const struct link_ops *netstack_link_ops(void)
 	return &ops;
 }
 
-/* --- dispatch --------------------------------------------------------------------------------------------------- */
+/* --- dispatch ------------------------------------------------------------------------------------------- */
 
 void netstack_dispatch(struct netstack *ns)
 {
@@ -660,7 +669,7 @@ void netstack_get_stats(const struct netstack *ns, struct netstack_stats *ret)
 	*ret = ns->stats;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------- */
 
 static void init_lwip(void)
 {

@@ -23,7 +23,7 @@
 struct flow;
 struct raw_pcb;
 
-/* --- port.c ---------------------------------------------------------------------------------------------------- */
+/* --- port.c --------------------------------------------------------------------------------------------- */
 
 /* Milliseconds of a clock that never goes back. sys_now() is its lower half. */
 uint64_t netstack_now(void);
@@ -41,7 +41,7 @@ uint64_t netstack_siphash(const uint8_t key[static 16], const uint8_t *p, size_t
 void ip_to_lwip(ip_addr_t *to, const struct ip *from);
 struct ip ip_from_lwip(const ip_addr_t *from);
 
-/* --- kinds of links -------------------------------------------------------------------------------------------- */
+/* --- kinds of links ------------------------------------------------------------------------------------- */
 
 /* What differs between a netif of Ethernet frames and one of IP packets. */
 struct link_driver {
@@ -105,9 +105,10 @@ struct netstack {
 	struct resolver resolver;
 };
 
-/* --- netstack.c ------------------------------------------------------------------------------------------------ */
+/* --- netstack.c ----------------------------------------------------------------------------------------- */
 
-/* Around everything that may make lwIP work. The outermost leave tells the owner to flush and arms the timer. */
+/* Around everything that may make lwIP work. The outermost leave tells the owner to flush and arms the
+ * timer. */
 void netstack_enter(struct netstack *ns);
 void netstack_leave(struct netstack *ns);
 
@@ -117,12 +118,14 @@ void netstack_tick(struct netstack *ns);
 /* When netstack_tick() wants to be called, in milliseconds from now. */
 uint64_t netstack_sleep(struct netstack *ns);
 
-/* Copy a frame or packet into a pbuf, or NULL without memory. lwIP reads some header fields before it checks lengths,
- * so zeros stand behind short ones: at least up to @min bytes, which count as content, and 16 more, which do not. */
+/* Copy a frame or packet into a pbuf, or NULL without memory. lwIP reads some header fields before it checks
+ * lengths, so zeros stand behind short ones: at least up to @min bytes, which count as content, and 16 more,
+ * which do not. */
 struct pbuf *netstack_pbuf(struct slice from, size_t min);
 
-/* Hand a packet of lwIP, whose IP header is at @ip_at, to the owner. Returns ERR_OK; ERR_MEM when the session is full
- * (TCP is noted for a retry, anything else counted as dropped); ERR_IF without a session or if it does not fit. */
+/* Hand a packet of lwIP, whose IP header is at @ip_at, to the owner. Returns ERR_OK; ERR_MEM when the session
+ * is full (TCP is noted for a retry, anything else counted as dropped); ERR_IF without a session or if it
+ * does not fit. */
 err_t netstack_output(struct netstack *ns, struct pbuf *p, size_t ip_at);
 
 /* Name servers in the order to ask them. Returns how many. */
@@ -131,7 +134,7 @@ unsigned netstack_dns(struct netstack *ns, struct ip ret[static DNS_SERVERS_MAX]
 /* Do we have an IPv6 address that is good for more than this link? */
 bool netstack_has_ip6(const struct netstack *ns);
 
-/* --- flow_tcp.c ------------------------------------------------------------------------------------------------ */
+/* --- flow_tcp.c ----------------------------------------------------------------------------------------- */
 
 void flow_link_ready(struct netstack *ns); /* start what was held, go on with what was open */
 void flow_link_lost(struct netstack *ns);  /* what was connecting is held again */
@@ -143,7 +146,8 @@ void flow_tick(struct netstack *ns, uint64_t now);
 uint64_t flow_deadline(const struct netstack *ns); /* the earliest of ours, UINT64_MAX: none */
 void flow_free_lingering(struct netstack *ns);
 
-/* A TCP segment from @local_port did not get out: try again when there is room. @sent: lwIP believes it did. */
+/* A TCP segment from @local_port did not get out: try again when there is room. @sent: lwIP believes it
+ * did. */
 void flow_on_refused(struct netstack *ns, uint16_t local_port, bool sent);
 
 /* An ICMP error with code @err quotes a segment of ours to @remote with sequence number @seq. */

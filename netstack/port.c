@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* port.c - what lwIP wants from its surroundings: a clock, randomness, sequence numbers, and an end for broken
- * invariants. Declared for lwIP in third_party/lwip/lwip_hooks.h, for us in netstack_int.h.
+/* port.c - what lwIP wants from its surroundings: a clock, randomness, sequence numbers, and an end for
+ * broken invariants. Declared for lwIP in third_party/lwip/lwip_hooks.h, for us in netstack_int.h.
  *
- * Initial sequence numbers follow RFC 6528: a clock of 4 us steps, so that a new connection starts above an old one
- * of the same four values, plus a keyed hash of these values, so that nobody can tell one connection's numbers from
- * another's. The hash is SipHash-2-4, made for short inputs under a secret key; the key is drawn when a stack is made. */
+ * Initial sequence numbers follow RFC 6528: a clock of 4 us steps, so that a new connection starts above an
+ * old one of the same four values, plus a keyed hash of these values, so that nobody can tell one
+ * connection's numbers from another's. The hash is SipHash-2-4, made for short inputs under a secret key; the
+ * key is drawn when a stack is made. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static void *random_ctx;
 static uint8_t isn_key[16];
 static uint64_t (*test_clock)(void);
 
-/* --- clock ------------------------------------------------------------------------------------------------------ */
+/* --- clock ---------------------------------------------------------------------------------------------- */
 
 void netstack_clock_set(uint64_t (*now_ms)(void))
 {
@@ -43,7 +44,7 @@ u32_t sys_now(void)
 	return (u32_t)netstack_now();
 }
 
-/* --- randomness ------------------------------------------------------------------------------------------------- */
+/* --- randomness ----------------------------------------------------------------------------------------- */
 
 void netstack_random_set(void (*random)(void *ctx, void *to, size_t n), void *ctx)
 {
@@ -61,7 +62,7 @@ uint32_t netstack_random(void)
 	return r;
 }
 
-/* --- sequence numbers ------------------------------------------------------------------------------------------- */
+/* --- sequence numbers ----------------------------------------------------------------------------------- */
 
 static uint64_t rotl(uint64_t v, unsigned n)
 {
@@ -128,7 +129,7 @@ uint32_t netstack_tcp_isn(const struct ip_addr *local_ip, uint16_t local_port, c
 	return (uint32_t)(netstack_now() * 250 + netstack_siphash(isn_key, in, sizeof(in)));
 }
 
-/* --- addresses -------------------------------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------------------------ */
 
 void ip_to_lwip(ip_addr_t *to, const struct ip *from)
 {
@@ -156,7 +157,7 @@ struct ip ip_from_lwip(const ip_addr_t *from)
 	return ip;
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------------------------------------- */
 
 _Noreturn void netstack_assert_failed(const char *msg, int line, const char *file)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* recvq.h - received bytes of a flow, in the pbufs they came in.
  *
- * Pieces below FLOW_SMALL are gathered in buffers of their own when they pile up: each would otherwise hold on to the
- * buffer of a whole frame, and a window of a megabyte sent byte by byte would take a hundred. Zeroed is empty. */
+ * Pieces below FLOW_SMALL are gathered in buffers of their own when they pile up: each would otherwise hold
+ * on to the buffer of a whole frame, and a window of a megabyte sent byte by byte would take a hundred.
+ * Zeroed is empty. */
 #ifndef NETSTACK_RECVQ_H
 #define NETSTACK_RECVQ_H
 

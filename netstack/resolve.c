@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* resolve.c - a small DNS client (RFC 1034, 1035) over lwIP's UDP.
  *
- * lwIP's own client is not used: it asks a second server only after seven seconds of silence of the first, cannot be
- * canceled, and compares names of answers past the end of its own copy. Its table of servers is; DHCP and router
- * advertisements fill it, see netstack.c.
+ * lwIP's own client is not used: it asks a second server only after seven seconds of silence of the first,
+ * cannot be canceled, and compares names of answers past the end of its own copy. Its table of servers is;
+ * DHCP and router advertisements fill it, see netstack.c.
  *
  * Theory of operation
  *
- * One query for each distinct name, however many wait for it: nobody gets a second chance to guess its id (RFC 5452).
- * A query has a random id and a random port. It is sent to the first server, then, as long as no answer comes, to the
- * next ones in turn, at the times of attempt_ms[]; the answer of any server asked so far counts. "No such name" ends
- * it, so does a name without addresses once the families we can use have been asked for; a server that fails or
- * refuses makes us go on with the next one at once. After RESOLVE_MS those who still wait are told to give up.
+ * One query for each distinct name, however many wait for it: nobody gets a second chance to guess its id
+ * (RFC 5452). A query has a random id and a random port. It is sent to the first server, then, as long as no
+ * answer comes, to the next ones in turn, at the times of attempt_ms[]; the answer of any server asked so far
+ * counts. "No such name" ends it, so does a name without addresses once the families we can use have been
+ * asked for; a server that fails or refuses makes us go on with the next one at once. After RESOLVE_MS those
+ * who still wait are told to give up.
  *
- * An answer must come from a server we asked, repeat id and question, and lead from the name through its aliases to an
- * address. An answer that was cut short (TC) is used as far as it goes; there is no TCP here.
+ * An answer must come from a server we asked, repeat id and question, and lead from the name through its
+ * aliases to an address. An answer that was cut short (TC) is used as far as it goes; there is no TCP here.
  *
  * Names with an IPv4 address are IPv4 to us; IPv6 is asked for when there is none and the link has IPv6. */
 #include "netstack/resolve.h"
@@ -81,7 +82,7 @@ struct query {
 
 enum verdict { SAYS_NOTHING, SAYS_ADDRESS, SAYS_NO_ADDRESS, SAYS_NO_NAME, SAYS_CANNOT };
 
-/* --- names ------------------------------------------------------------------------------------------------------ */
+/* --- names ---------------------------------------------------------------------------------------------- */
 
 static uint8_t lower(uint8_t c)
 {
@@ -132,7 +133,8 @@ static bool take_label(struct wire_name *w, struct rd *r, uint8_t len)
 	return len != 0;
 }
 
-/* Read the name at @r, which is part of @message, following pointers (RFC 1035 4.1.4); @r ends up behind it. */
+/* Read the name at @r, which is part of @message, following pointers (RFC 1035 4.1.4); @r ends up behind
+ * it. */
 static void read_name(struct wire_name *ret, struct rd *r, struct slice message)
 {
 	struct rd at = *r;
@@ -163,7 +165,7 @@ static void read_name(struct wire_name *ret, struct rd *r, struct slice message)
 	r->bad = r->bad || at.bad;
 }
 
-/* --- cache ------------------------------------------------------------------------------------------------------ */
+/* --- cache ---------------------------------------------------------------------------------------------- */
 
 static void cache_put(struct netstack *ns, const char name[static HOST_MAX + 1], const struct ip *ip, uint32_t ttl_s)
 {
@@ -216,7 +218,7 @@ void resolve_forget(struct netstack *ns)
 	memset(ns->resolver.cache, 0, sizeof(ns->resolver.cache));
 }
 
-/* --- queries ---------------------------------------------------------------------------------------------------- */
+/* --- queries -------------------------------------------------------------------------------------------- */
 
 static void free_query(struct query *q)
 {
@@ -308,7 +310,7 @@ static void on_server_failed(struct query *q, unsigned server)
 		attempt(q);
 }
 
-/* --- answers ---------------------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------------- */
 
 /* Which of the servers that were asked it comes from; nservers: none. */
 static unsigned find_server(const struct query *q, const ip_addr_t *from, u16_t port)
@@ -438,7 +440,7 @@ static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip
 		on_answer(q, server, (struct slice){ .p = message, .n = n });
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------- */
 
 static struct udp_pcb *random_port(struct query *q)
 {

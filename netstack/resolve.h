@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* resolve.h - names through the tunnel's own name servers, never the machine's.
  *
- * IPv4 first; IPv6 only for names that have no IPv4 address, and only if we have an IPv6 address ourselves. */
+ * IPv4 first; IPv6 only for names that have no IPv4 address, and only if we have an IPv6 address
+ * ourselves. */
 #ifndef NETSTACK_RESOLVE_H
 #define NETSTACK_RESOLVE_H
 
@@ -17,7 +18,8 @@ struct netstack;
 /* One who waits for an answer; a member of the waiting object. */
 struct waiter {
 	struct node node;
-	/* The only call back: 0 and an address, or VE_RESOLVE. From inside of lwIP or a timer: record it, no more. */
+	/* The only call back: 0 and an address, or VE_RESOLVE. From inside of lwIP or a timer: record it, no
+	 * more. */
 	void (*done)(void *ctx, int err, const struct ip *ip);
 	void *ctx;
 };
@@ -43,8 +45,9 @@ void resolver_fini(struct netstack *ns);
 /* Is the answer known already? */
 bool resolve_cached(struct netstack *ns, const char *name, struct ip *ret);
 
-/* Ask for @name. @w->done and @w->ctx are set by the caller; done() comes later, within RESOLVE_MS, never from inside
- * this call. Returns 0, or VE_RESOLVE (no name server, or a name that DNS cannot carry), VE_LIMIT, VE_NOMEM. */
+/* Ask for @name. @w->done and @w->ctx are set by the caller; done() comes later, within RESOLVE_MS, never
+ * from inside this call. Returns 0, or VE_RESOLVE (no name server, or a name that DNS cannot carry),
+ * VE_LIMIT, VE_NOMEM. */
 int resolve_start(struct netstack *ns, const char *name, struct waiter *w);
 
 /* No call back after this. A waiter that does not wait is fine. */

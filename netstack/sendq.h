@@ -5,8 +5,8 @@
  *       |-- in lwIP --|-- unwritten --|-- room
  *     acked: freed                                            len = in lwIP + unwritten <= FLOW_SEND_MAX
  *
- * lwIP refers to written bytes until they are acknowledged, so they stay where they are. A queue that is empty holds no
- * memory, except room that was lent and not yet given back by a commit. Zeroed is empty. */
+ * lwIP refers to written bytes until they are acknowledged, so they stay where they are. A queue that is
+ * empty holds no memory, except room that was lent and not yet given back by a commit. Zeroed is empty. */
 #ifndef NETSTACK_SENDQ_H
 #define NETSTACK_SENDQ_H
 
@@ -24,7 +24,8 @@ struct sendq {
 	bool lent;
 };
 
-/* Borrow room in one piece until the next commit. Returns 0 with *ret and *room >= 1, VE_AGAIN (full), VE_NOMEM. */
+/* Borrow room in one piece until the next commit. Returns 0 with *ret and *room >= 1, VE_AGAIN (full),
+ * VE_NOMEM. */
 int sendq_reserve(struct sendq *q, uint8_t **ret, size_t *room);
 
 /* @n bytes of the room last lent were filled; 0 just gives it back. */

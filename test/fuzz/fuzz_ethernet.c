@@ -69,7 +69,7 @@ static void fake_random(void *ctx, void *to, size_t n)
 	}
 }
 
-/* --- the hub ---------------------------------------------------------------------------------------------------- */
+/* --- the hub -------------------------------------------------------------------------------------------- */
 
 static void answer(struct packet *p)
 {
@@ -82,7 +82,8 @@ static void answer(struct packet *p)
 
 static void answer_arp(const struct packet *q)
 {
-	struct packet a = { .ethertype = ETH_ARP, .arp_op = ARP_REPLY, .arp_sender = q->arp_target, .arp_target = q->arp_sender };
+	struct packet a = { .ethertype = ETH_ARP, .arp_op = ARP_REPLY, .arp_sender = q->arp_target,
+			    .arp_target = q->arp_sender };
 
 	if (q->arp_op != ARP_REQUEST || ip_equal(&q->arp_sender, &q->arp_target))
 		return;
@@ -220,7 +221,7 @@ static void pass(uint64_t ms)
 	}
 }
 
-/* --- clients ---------------------------------------------------------------------------------------------------- */
+/* --- clients -------------------------------------------------------------------------------------------- */
 
 static void on_event(void *ctx)
 {
@@ -299,8 +300,10 @@ static void link_down(void)
 static void act(uint8_t what)
 {
 	struct client *c = &w.client[what % ARRAY_LEN(w.client)];
-	struct dest to = { .ip = packet_ip4(192, 168, 30, 1), .port = 80 }, far = { .ip = packet_ip4(10, 0, 0, 1), .port = 1 };
-	struct dest six = { .ip = packet_ip6("2001:db8::1"), .port = 6 }, name = { .name = "www.example", .port = 9 };
+	struct dest to = { .ip = packet_ip4(192, 168, 30, 1), .port = 80 };
+	struct dest far = { .ip = packet_ip4(10, 0, 0, 1), .port = 1 };
+	struct dest six = { .ip = packet_ip6("2001:db8::1"), .port = 6 };
+	struct dest name = { .name = "www.example", .port = 9 };
 
 	switch (what / 3) {
 	case 0:
@@ -357,7 +360,7 @@ static void act(uint8_t what)
 	flow_flush(w.ns);
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------------ */
+/* --- steps ---------------------------------------------------------------------------------------------- */
 
 static void step_frame(struct rd *r, bool fix)
 {
@@ -390,15 +393,21 @@ static void step_dns(struct rd *r)
 	answer(&p);
 }
 
+/* 16 bits with a sign, as what is to be added modulo 2^32. */
+static uint32_t rd_signed(struct rd *r)
+{
+	return (rd_u16(r) ^ 0x8000u) - 0x8000u;
+}
+
 static void step_segment(struct rd *r)
 {
 	static uint8_t payload[1460];
 	uint8_t flags = rd_u8(r);
-	int16_t seq = (int16_t)rd_u16(r), ack = (int16_t)rd_u16(r);
+	uint32_t seq = rd_signed(r), ack = rd_signed(r);
 	uint16_t window = rd_u16(r), n = rd_u16(r);
 	struct packet p = { .from = w.remote, .to = w.local, .proto = PROTO_TCP, .from_port = w.remote_port,
-			    .to_port = w.local_port, .seq = w.acked + (uint32_t)(int32_t)seq,
-			    .ack = w.expected + (uint32_t)(int32_t)ack, .flags = flags, .window = window, .mss = 1460,
+			    .to_port = w.local_port, .seq = w.acked + seq,
+			    .ack = w.expected + ack, .flags = flags, .window = window, .mss = 1460,
 			    .scale = 7, .sack_permitted = true,
 			    .payload = { .p = payload, .n = n < sizeof(payload) ? n : sizeof(payload) } };
 

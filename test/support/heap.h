@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* heap.h - counts allocations, and lets the n-th fail. To be included by one file of a test program at most.
  *
- * With AddressSanitizer, which has an allocator of its own and looks for leaks itself, nothing is counted and nothing
- * fails: HEAP_COUNTED is 0. */
+ * With AddressSanitizer, which has an allocator of its own and looks for leaks itself, nothing is counted and
+ * nothing fails: HEAP_COUNTED is 0. */
 #ifndef TEST_SUPPORT_HEAP_H
 #define TEST_SUPPORT_HEAP_H
 

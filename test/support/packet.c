@@ -21,7 +21,7 @@ struct ip packet_ip6(const char *text)
 	return ip;
 }
 
-/* --- checksums -------------------------------------------------------------------------------------------------- */
+/* --- checksums ------------------------------------------------------------------------------------------ */
 
 uint16_t packet_checksum(const uint8_t *b, size_t n, uint32_t sum)
 {
@@ -96,7 +96,7 @@ void packet_fix_checksums(uint8_t *b, size_t n, bool ethernet)
 	}
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------------------------------------- */
 
 static bool parse_arp(struct packet *p, struct rd *r)
 {
@@ -241,7 +241,7 @@ bool packet_parse(struct packet *ret, struct slice s, bool ethernet)
 	}
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------- */
 
 static void make_arp(struct wr *w, const struct packet *p)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* packet.h - frames and packets for tests, made and read by code that shares nothing with the stack under test.
+/* packet.h - frames and packets for tests, made and read by code that shares nothing with the stack under
+ * test.
  *
- * Values are in host order, addresses as in core/addr.h. What is read is checked: lengths must fit exactly and all
- * checksums must be right, or packet_parse() says false. */
+ * Values are in host order, addresses as in core/addr.h. What is read is checked: lengths must fit exactly
+ * and all checksums must be right, or packet_parse() says false. */
 #ifndef TEST_SUPPORT_PACKET_H
 #define TEST_SUPPORT_PACKET_H
 
@@ -58,8 +59,8 @@ struct ip packet_ip6(const char *text);
 /* Take a frame (@ethernet) or a bare packet apart. */
 bool packet_parse(struct packet *ret, struct slice s, bool ethernet);
 
-/* Make one, with its checksums: from to_mac, from_mac, from, to, proto and the fields of that protocol, the payload
- * last. An ethertype of ETH_ARP makes ARP from the arp_ fields. */
+/* Make one, with its checksums: from to_mac, from_mac, from, to, proto and the fields of that protocol, the
+ * payload last. An ethertype of ETH_ARP makes ARP from the arp_ fields. */
 void packet_make(struct frame *ret, const struct packet *p, bool ethernet);
 
 /* Set all checksums of a frame or packet right, as far as its headers are there; for fuzzing. */

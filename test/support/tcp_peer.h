@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tcp_peer.h - a small TCP of its own, at the other end of a flow under test.
  *
- * One connection at a time, passive open. It takes data in order only, acknowledges each segment, announces the window
- * it really has, sends within the window it is given, goes back to the first unacknowledged byte after a second without
- * progress, and closes in both orders. All it receives is kept. What a test wants to go wrong, it does itself to the
- * packets on their way, or with the switches below. */
+ * One connection at a time, passive open. It takes data in order only, acknowledges each segment, announces
+ * the window it really has, sends within the window it is given, goes back to the first unacknowledged byte
+ * after a second without progress, and closes in both orders. All it receives is kept. What a test wants to
+ * go wrong, it does itself to the packets on their way, or with the switches below. */
 #ifndef TEST_SUPPORT_TCP_PEER_H
 #define TEST_SUPPORT_TCP_PEER_H
 

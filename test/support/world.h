@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* world.h - a netstack with everything around it played by the test: clock, session, hub, servers, clients.
  *
- * For the netstack's own tests; functions are in the header because nothing else should be linked with it. Time stands
- * still until world_run(). What the stack sends is queued, read by packet.h (a packet it cannot read fails the test),
- * and answered here: ARP, DHCP, DNS, and the TCP peers a test has put up. Answers go in as batches, as the tunnel does
- * it. At the end, world_fini() looks for whatever was left behind. */
+ * For the netstack's own tests; functions are in the header because nothing else should be linked with it.
+ * Time stands still until world_run(). What the stack sends is queued, read by packet.h (a packet it cannot
+ * read fails the test), and answered here: ARP, DHCP, DNS, and the TCP peers a test has put up. Answers go in
+ * as batches, as the tunnel does it. At the end, world_fini() looks for whatever was left behind. */
 #ifndef TEST_SUPPORT_WORLD_H
 #define TEST_SUPPORT_WORLD_H
 
@@ -110,7 +110,7 @@ struct world {
 	long heap_before;
 };
 
-/* --- randomness: repeatable ------------------------------------------------------------------------------------- */
+/* --- randomness: repeatable ----------------------------------------------------------------------------- */
 
 static uint64_t world_seed = 1;
 
@@ -129,7 +129,7 @@ static inline void world_random(void *ctx, void *to, size_t n)
 		b[i] = (uint8_t)world_random32();
 }
 
-/* --- the session ------------------------------------------------------------------------------------------------ */
+/* --- the session ---------------------------------------------------------------------------------------- */
 
 static inline void queue_put(struct queue *q, const struct frame *f)
 {
@@ -202,7 +202,7 @@ static inline void world_kick(void *ctx)
 	w->kicks++;
 }
 
-/* --- sending to the stack --------------------------------------------------------------------------------------- */
+/* --- sending to the stack ------------------------------------------------------------------------------- */
 
 /* Queue a packet for the stack; MAC addresses are filled in. */
 static inline void world_send(struct world *w, struct packet p)
@@ -223,7 +223,7 @@ static inline void world_emit(void *ctx, const struct packet *p)
 	world_send(ctx, *p);
 }
 
-/* --- the network ------------------------------------------------------------------------------------------------ */
+/* --- the network ---------------------------------------------------------------------------------------- */
 
 static inline struct tcp_peer *world_peer(struct world *w, struct ip ip, uint16_t port)
 {
@@ -450,7 +450,7 @@ static inline void answer(struct world *w, const struct frame *f)
 	}
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------------------------- */
 
 static inline void world_deliver(struct world *w)
 {
@@ -527,7 +527,7 @@ static inline void world_watch(struct world *w)
 	w->kicks = 0;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------- */
 
 static inline struct netstack_conf world_conf(void)
 {
@@ -630,7 +630,7 @@ static inline int world_warm_up(void **state)
 	return 0;
 }
 
-/* --- a client of a flow ----------------------------------------------------------------------------------------- */
+/* --- a client of a flow --------------------------------------------------------------------------------- */
 
 /* Byte @i of the stream with number @stream. */
 static inline uint8_t pattern(unsigned stream, size_t i)

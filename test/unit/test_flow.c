@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_flow.c - TCP flows: from the handshake to the last ACK, through everything that can happen in between. */
+/* test_flow.c - TCP flows: from the handshake to the last ACK, through everything that can happen in
+ * between. */
 #include "test/support/world.h"
 
 #define BULK (3u << 20)
@@ -54,7 +55,7 @@ static uint32_t flows_now(void)
 	return s.flows;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------------------------------------- */
 
 static bool check_syn(struct world *world, const struct packet *p)
 {
@@ -254,7 +255,7 @@ static void targets_that_cannot_be(void **state)
 	finish();
 }
 
-/* --- ICMP ------------------------------------------------------------------------------------------------------- */
+/* --- ICMP ----------------------------------------------------------------------------------------------- */
 
 /* An error that quotes @quoted, 8 bytes behind its IP header. */
 static void send_unreachable(const struct packet *quoted, uint8_t type, uint8_t code, struct ip router)
@@ -360,7 +361,7 @@ static void unreachable_when_open(void **state)
 	finish();
 }
 
-/* --- bytes ------------------------------------------------------------------------------------------------------ */
+/* --- bytes ---------------------------------------------------------------------------------------------- */
 
 /* Both directions at once, until both are through. */
 static void exchange(size_t n, uint64_t ms)
@@ -491,7 +492,7 @@ static void overlapping_segments(void **state)
 	finish();
 }
 
-/* --- back-pressure ---------------------------------------------------------------------------------------------- */
+/* --- back-pressure -------------------------------------------------------------------------------------- */
 
 static void a_client_that_does_not_read(void **state)
 {
@@ -743,7 +744,7 @@ static void dropped_output_is_counted(void **state)
 	finish();
 }
 
-/* --- crumbs ----------------------------------------------------------------------------------------------------- */
+/* --- crumbs --------------------------------------------------------------------------------------------- */
 
 static void crumbs_are_gathered(void **state)
 {
@@ -804,7 +805,7 @@ static void mixed_pieces(void **state)
 	finish();
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------------- */
+/* --- ends ----------------------------------------------------------------------------------------------- */
 
 static void we_close_first(void **state)
 {
@@ -1215,7 +1216,7 @@ static void a_peer_that_died_after_our_fin(void **state)
 	finish();
 }
 
-/* --- freeing from events ---------------------------------------------------------------------------------------- */
+/* --- freeing from events -------------------------------------------------------------------------------- */
 
 static void freed_in_every_event(void **state)
 {
@@ -1318,7 +1319,7 @@ static void opened_in_an_event(void **state)
 	world_fini(&w);
 }
 
-/* --- the link comes and goes ------------------------------------------------------------------------------------ */
+/* --- the link comes and goes ---------------------------------------------------------------------------- */
 
 static void survives_a_reconnect(void **state)
 {
@@ -1549,7 +1550,7 @@ static void limits(void **state)
 	world_fini(&w);
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------------------------------------- */
 
 /* A peer that acknowledges bytes which still wait for ARP here: they must not be sent from freed memory. */
 static void acknowledged_before_it_was_sent(void **state)

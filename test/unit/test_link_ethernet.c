@@ -27,7 +27,7 @@ static struct netstack_stats stats(void)
 	return s;
 }
 
-/* --- DHCP ------------------------------------------------------------------------------------------------------- */
+/* --- DHCP ----------------------------------------------------------------------------------------------- */
 
 static bool check_discover(struct world *world, const struct packet *p)
 {
@@ -250,7 +250,7 @@ static void damaged_dhcp(void **state)
 	world_fini(&w);
 }
 
-/* --- static addresses ------------------------------------------------------------------------------------------- */
+/* --- static addresses ----------------------------------------------------------------------------------- */
 
 static void static_address(void **state)
 {
@@ -303,7 +303,7 @@ static void static_address_without_gateway(void **state)
 	world_fini(&w);
 }
 
-/* --- ARP -------------------------------------------------------------------------------------------------------- */
+/* --- ARP ------------------------------------------------------------------------------------------------ */
 
 static const uint8_t hub_mac[6] = { 0x00, 0xae, 1, 2, 3, 4 };
 
@@ -404,7 +404,7 @@ static void arp_is_forgotten(void **state)
 	world_fini(&w);
 }
 
-/* --- frames ----------------------------------------------------------------------------------------------------- */
+/* --- frames --------------------------------------------------------------------------------------------- */
 
 static void sizes(void **state)
 {
@@ -459,7 +459,8 @@ static bool count_pongs(struct world *world, const struct packet *p)
 	return p->proto == PROTO_ICMP4;
 }
 
-/* Pings are answered, whatever their size; those to others, from ourselves or from groups are not even looked at. */
+/* Pings are answered, whatever their size; those to others, from ourselves or from groups are not even looked
+ * at. */
 static void whom_it_is_for(void **state)
 {
 	struct packet p;
@@ -517,7 +518,7 @@ static void mtu(void **state)
 	}
 }
 
-/* --- IPv6 ------------------------------------------------------------------------------------------------------- */
+/* --- IPv6 ----------------------------------------------------------------------------------------------- */
 
 static void ip6_by_itself(void **state)
 {

@@ -18,7 +18,7 @@ static void start(enum link_kind kind)
 		w.facts.ip4 = packet_ip4(10, 9, 8, 7);
 }
 
-/* --- port.c ----------------------------------------------------------------------------------------------------- */
+/* --- port.c --------------------------------------------------------------------------------------------- */
 
 /* The reference implementation's vectors: key 00..0f, input 00..(n-1). */
 static void siphash_matches_published_vectors(void **state)
@@ -82,7 +82,7 @@ static void addresses_convert(void **state)
 	assert_int_equal(back.family, IP_NONE);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------------------------------------- */
 
 static void there_is_one_stack_at_a_time(void **state)
 {
@@ -180,7 +180,7 @@ static void no_memory_for_the_stack(void **state)
 	assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-/* --- the clockwork ---------------------------------------------------------------------------------------------- */
+/* --- the clockwork -------------------------------------------------------------------------------------- */
 
 static void at_rest_it_wakes_once_a_second(void **state)
 {

@@ -35,7 +35,7 @@ static int ask(struct asker *a, const char *name)
 	return resolve_start(w.ns, name, &a->waiter);
 }
 
-/* --- the name servers ------------------------------------------------------------------------------------------- */
+/* --- the name servers ----------------------------------------------------------------------------------- */
 
 struct record {
 	const char *owner; /* NULL: the name that was asked for */
@@ -192,7 +192,7 @@ static void expect(const struct asker *a, const char *ip)
 	assert_true(ip_equal(&a->ip, &e));
 }
 
-/* --- answers ---------------------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------------------- */
 
 static void a_name(void **state)
 {
@@ -338,7 +338,7 @@ static void ip6_when_there_is_no_ip4(void **state)
 	world_fini(&w);
 }
 
-/* --- servers ---------------------------------------------------------------------------------------------------- */
+/* --- servers -------------------------------------------------------------------------------------------- */
 
 static void nobody_answers(void **state)
 {
@@ -440,7 +440,8 @@ static void answers_that_lie(void **state)
 	}
 }
 
-/* Truncations, changed bytes, pointers in circles: whatever happens, it ends, and with nothing that was not there. */
+/* Truncations, changed bytes, pointers in circles: whatever happens, it ends, and with nothing that was not
+ * there. */
 static void damaged_answers(void **state)
 {
 	static const struct record records[] = { { NULL, CNAME, "b.example", 100 }, { "b.example", A, "192.0.2.3", 200 } };
@@ -496,7 +497,8 @@ static void damaged_answers(void **state)
 	world_fini(&w);
 }
 
-/* A name made of pointers to pointers, as long as they may be and one longer; and one that is too long when unpacked. */
+/* A name made of pointers to pointers, as long as they may be and one longer; and one that is too long when
+ * unpacked. */
 static void pointer_chains(void **state)
 {
 	(void)state;
@@ -542,7 +544,7 @@ static void pointer_chains(void **state)
 	world_fini(&w);
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------ */
+/* --- names ---------------------------------------------------------------------------------------------- */
 
 static void names_that_dns_cannot_carry(void **state)
 {
@@ -580,7 +582,7 @@ static void names_that_dns_cannot_carry(void **state)
 	world_fini(&w);
 }
 
-/* --- those who ask ---------------------------------------------------------------------------------------------- */
+/* --- those who ask -------------------------------------------------------------------------------------- */
 
 static void one_question_for_all(void **state)
 {
@@ -677,7 +679,8 @@ static void flows_to_names(void **state)
 	assert_int_equal(c.opened, 1);
 	assert_int_equal(script.asked, 2);
 	hang_up(&c);
-	/* a name that is none, and one whose server is silent: a bounded wait, and a cancel in the middle of it */
+	/* a name that is none, and one whose server is silent: a bounded wait, and a cancel in the middle of
+	 * it */
 	reopen(&c, "no..such");
 	world_settle(&w);
 	assert_int_equal(c.closed, 1);
