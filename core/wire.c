@@ -409,6 +409,19 @@ static void shake(struct wire *w)
 		deliver(w); /* the server may have said more already */
 }
 
+/* libuv takes a hang-up for the end of the stream, also when it was a reset: ask the socket. */
+static int end_or_error(const struct wire *w)
+{
+	socklen_t len = sizeof(int);
+	int why = 0;
+	uv_os_fd_t fd;
+
+	if (uv_fileno((const uv_handle_t *)&w->conn->tcp, &fd) != 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len) != 0 || why == 0)
+		return UV_EOF;
+	return uv_translate_sys_error(why);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct attempt *a = stream->data;
@@ -417,6 +430,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	(void)buf;
 	if (n == 0)
 		return;
+	if (n == UV_EOF)
+		n = end_or_error(w);
 	if (n == UV_ENOBUFS) {
 		if (w->owed || w->stalled) {
 			stop_reading(w);

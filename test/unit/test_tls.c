@@ -31,7 +31,17 @@ struct pair {
 	size_t to_client; /* bytes moved so far */
 	size_t stop_at;  /* the client gets no byte beyond; SIZE_MAX: no limit */
 	size_t flip_at;  /* this byte is changed on its way; SIZE_MAX: none */
+	bool flipped_version; /* it was in a version that stands in front of a record */
+	size_t in_record;     /* where in a record the stream is */
+	uint8_t head[5];
 };
+
+static void drop_line(void *ctx, enum log_level level, const char *line)
+{
+	(void)ctx;
+	(void)level;
+	(void)line;
+}
 
 static const struct trust_conf by_ca = { .ca_file = CERTS "ca.pem" };
 
@@ -64,6 +74,22 @@ static void to_server(struct pair *p)
 	tls_out_consume(p->c, s.n);
 }
 
+/* Change the byte whose turn it is, and know what it was. */
+static void flip(struct pair *p, uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (p->in_record < 5)
+			p->head[p->in_record] = bytes[i];
+		if (p->to_client + i == p->flip_at) {
+			p->flipped_version = p->in_record == 1 || p->in_record == 2;
+			bytes[i] ^= 0x20;
+		}
+		p->in_record++;
+		if (p->in_record >= 5 && p->in_record == 5u + load_be16(p->head + 3))
+			p->in_record = 0;
+	}
+}
+
 /* One step's worth of bytes reaches the client. Returns how many. */
 static size_t give_client(struct pair *p, const uint8_t *from, size_t n)
 {
@@ -77,8 +103,8 @@ static size_t give_client(struct pair *p, const uint8_t *from, size_t n)
 	if (n == 0)
 		return 0;
 	memcpy(to, from, n);
-	if (p->flip_at >= p->to_client && p->flip_at - p->to_client < n)
-		to[p->flip_at - p->to_client] ^= 0x20;
+	if (p->flip_at != SIZE_MAX)
+		flip(p, to, n);
 	p->to_client += n;
 	tls_in_commit(p->c, n);
 	return n;
@@ -188,11 +214,13 @@ static void test_facts(void **state)
 	uint8_t pin[32];
 
 	(void)state;
+	log_set_sink(drop_line, NULL);
 	pair_init(&p, &(struct trust_conf){ .insecure = true }, "192.0.2.1", &(struct tls_peer_conf){ .chain = "good sub-ca" });
 	assert_int_equal(shake(&p), 0);
 	assert_false(tls_facts(p.c)->verified);
 	assert_string_equal(tls_facts(p.c)->host, "192.0.2.1");
 	pair_fini(&p);
+	log_set_sink(NULL, NULL);
 
 	/* The pin that works is the hash in the facts. */
 	pair_init(&p, &by_ca, VPN, &(struct tls_peer_conf){ .chain = "good sub-ca" });
@@ -350,23 +378,25 @@ static void test_pinned(void **state)
 	}
 }
 
-/* A server that shows somebody's certificate and does not have its key. */
+/* A certificate whose key the server does not have: nothing about it is believed. wolfSSL's server refuses to load such a
+ * pair, so a good certificate is changed on its way (TLS 1.2 sends it in the clear) to a client that would take any. */
 static void test_stolen_certificate(void **state)
 {
+	struct tls_peer_conf server = { .chain = "good", .max_version = 12 };
+	struct trust_conf conf = { .insecure = true };
+
 	(void)state;
-	for (int version = 12; version <= 13; version++) {
-		struct trust_conf conf = { .insecure = true };
+	log_set_sink(drop_line, NULL);
+	for (size_t at = 350; at < 550; at += 7) { /* in the public key */
 		struct pair p;
 
-		/* "other-ca" has the key of "good", "softether-old" another: the certificate of one with the key of the
-		 * other is what a thief has. wolfSSL's server refuses to load such a pair, so the bytes are changed on the
-		 * way: any change of a certificate that the client accepts must break the handshake. */
-		pair_init(&p, &conf, VPN, &(struct tls_peer_conf){ .chain = "good", .max_version = 12 });
-		p.flip_at = 700; /* in the certificate's key */
+		pair_init(&p, &conf, VPN, &server);
+		p.flip_at = at;
 		assert_int_equal(shake(&p), VE_TLS);
 		assert_shut(&p);
 		pair_fini(&p);
 	}
+	log_set_sink(NULL, NULL);
 }
 
 static void test_old_servers(void **state)
@@ -602,14 +632,13 @@ static void test_every_truncation(void **state)
 	}
 }
 
-/* A byte is changed anywhere: nothing wrong is ever believed. Only the record version of what is not encrypted yet is
- * ignored, as RFC 8446, 5.1 demands. */
+/* A byte is changed anywhere: nothing wrong is ever believed. Only the version in front of a record that is not encrypted
+ * is ignored, as RFC 8446, 5.1 demands. */
 static void test_every_change(void **state)
 {
 	(void)state;
 	for (size_t v = 0; v < ARRAY_LEN(small_servers); v++) {
 		size_t n = whole_length(&small_servers[v]);
-		unsigned harmless = 0;
 
 		for (size_t at = 0; at < n - 8; at++) {
 			struct pair p;
@@ -618,10 +647,10 @@ static void test_every_change(void **state)
 			pair_init(&p, &by_ca, VPN, &small_servers[v]);
 			p.flip_at = at;
 			err = session(&p, &small_servers[v]);
-			harmless += err == 0;
+			if (err == 0 && !p.flipped_version)
+				fail_msg("byte %zu did not matter", at);
 			pair_fini(&p);
 		}
-		assert_true(harmless <= 8);
 	}
 }
 
@@ -931,13 +960,6 @@ static unsigned count_lines(const char *path, const char *label)
 		n += strncmp(line, label, strlen(label)) == 0;
 	fclose(in);
 	return n;
-}
-
-static void drop_line(void *ctx, enum log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	(void)line;
 }
 
 static void test_keylog(void **state)
