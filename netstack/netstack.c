@@ -497,6 +497,7 @@ static void become_unready(struct netstack *ns)
 {
 	if (!ns->ready)
 		return;
+	log_debug("link: %s", ns->owner ? "the address is gone" : "down");
 	ns->ready = false;
 	ns->unready_since = netstack_now();
 	ns->address_by = ns->unready_since + DHCP_WAIT_MS;
@@ -518,7 +519,7 @@ static void check_link(struct netstack *ns)
 	struct ip address;
 
 	take_name_servers(ns);
-	if (ns->owner && ns->driver->address(ns, &address)) {
+	if (ns->owner && !ns->failed && ns->driver->address(ns, &address)) {
 		if (!ns->ready || !ip_equal(&address, &ns->address))
 			become_ready(ns, &address);
 	} else {
