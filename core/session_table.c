@@ -4,9 +4,11 @@
 
 #include "core/session.h"
 #include "core/softether/softether.h"
+#include "core/sstp/sstp.h"
 
 static const struct session_ops *const table[] = {
 	&softether_session_ops,
+	&sstp_session_ops,
 	NULL,
 };
 

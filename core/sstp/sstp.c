@@ -61,8 +61,9 @@ enum {
 	PENDING_SHA1 = 1 << 0,
 	PENDING_READY = 1 << 1,
 	PENDING_NO_DNS = 1 << 2,
-	PENDING_ROOM = 1 << 3,
-	PENDING_CLOSED = 1 << 4,
+	PENDING_NO_IP4 = 1 << 3,
+	PENDING_ROOM = 1 << 4,
+	PENDING_CLOSED = 1 << 5,
 };
 
 struct sstp {
@@ -298,7 +299,9 @@ static void become_ready(struct sstp *s)
 {
 	s->ready = true;
 	s->pending |= PENDING_READY;
-	if (s->ppp.ip4 && s->ppp.facts.dns[0].family == IP_NONE)
+	if (!s->ppp.ip4)
+		s->pending |= PENDING_NO_IP4;
+	else if (s->ppp.facts.dns[0].family == IP_NONE)
 		s->pending |= PENDING_NO_DNS;
 }
 
@@ -589,6 +592,8 @@ static struct session_event pop_pending(struct sstp *s)
 	case PENDING_NO_DNS:
 		return notice("this server names no DNS server: only addresses can be reached, or give one "
 			      "with --dns");
+	case PENDING_NO_IP4: /* IPv6 may be enough; if it is not, this is why */
+		return notice(s->ppp.ipcp.fault.text);
 	case PENDING_ROOM:
 		return (struct session_event){ .type = SESSION_ROOM };
 	default:

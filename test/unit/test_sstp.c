@@ -1121,6 +1121,31 @@ static void test_no_name_server(void **state)
 	rig_fini(&r);
 }
 
+/* IPv6 alone is a link as well; why there is no IPv4 is said, in case that is what the user needed. */
+static void test_ip6_alone(void **state)
+{
+	static struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	r.stage = RIG_LOGIN;
+	rig_start(&r);
+	rig_run(&r);
+	rig_give_ppp(&r, "8057 01 33 000e 010a0000000000000001");
+	rig_give_ppp(&r, "8057 02 01 000e 010a 05060708090a0b0c");
+	rig_give_ppp(&r, "8021 04 01 000a 030600000000");
+	assert_int_equal(r.readies, 1);
+	assert_true(r.facts.has_ip6_iid);
+	assert_int_equal(r.facts.ip4.family, IP_NONE);
+	assert_int_equal(r.notices, 1);
+	assert_non_null(strstr(r.notice, "no DHCP server"));
+	rig_give_hex(&r, "1000000aff03 0021 4500");
+	assert_int_equal(r.frames, 0);
+	rig_give_hex(&r, "1000000aff03 0057 6000");
+	assert_int_equal(r.frames, 1);
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1166,6 +1191,7 @@ int main(void)
 		cmocka_unit_test(test_goodbye_overtakes_data),
 		cmocka_unit_test(test_server_that_does_not_read),
 		cmocka_unit_test(test_no_name_server),
+		cmocka_unit_test(test_ip6_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
