@@ -55,13 +55,13 @@ int ready_write_pid(const char *path, struct fault *f)
 	int fd, saved;
 
 	if (n < 0 || (size_t)n >= sizeof(temporary)) {
-		fault_set_final(f, VE_IO, "--pid-file: the path is too long");
-		return VE_IO;
+		fault_set_final(f, VE_USAGE, "--pid-file: the path is too long");
+		return VE_USAGE;
 	}
 	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0) {
-		fault_set_final(f, VE_IO, "--pid-file %s: cannot be written: %s", path, strerror(errno));
-		return VE_IO;
+		fault_set_final(f, VE_USAGE, "--pid-file %s: cannot be written: %s", path, strerror(errno));
+		return VE_USAGE;
 	}
 	errno = ENOSPC; /* for a write that is short without saying why */
 	written = write(fd, text, (size_t)len) == len;
@@ -72,7 +72,7 @@ int ready_write_pid(const char *path, struct fault *f)
 	}
 	if (written && rename(temporary, path) == 0)
 		return 0;
-	fault_set_final(f, VE_IO, "--pid-file %s: cannot be written: %s", path, strerror(written ? errno : saved));
+	fault_set_final(f, VE_USAGE, "--pid-file %s: cannot be written: %s", path, strerror(written ? errno : saved));
 	unlink(temporary);
-	return VE_IO;
+	return VE_USAGE;
 }

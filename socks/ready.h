@@ -12,7 +12,7 @@ void ready_tell_fd(int fd, const char *line);
 void ready_tell_systemd(const char *state);
 
 /* Write our process id to @path, by way of a temporary file beside it, so a reader never sees half of it. Returns 0 or
- * VE_IO with @f naming the path and the system's reason. */
+ * VE_USAGE with @f naming the path and the system's reason. */
 int ready_write_pid(const char *path, struct fault *f);
 
 #endif
