@@ -46,7 +46,7 @@ const char *ve_name(int err);
 /* The exit status of architecture section 4 for a code; 0 for 0. */
 int ve_exit_status(int err);
 
-#define FAULT_TEXT_MAX 512 /* one line; the longest of ours, a certificate hint with a pin, has about 400 */
+#define FAULT_TEXT_MAX 640 /* one line; the longest of ours, a refused crypto binding with its reasons, has about 520 */
 
 struct fault {
 	int err;                   /* 0: no fault so far */

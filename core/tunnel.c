@@ -236,14 +236,15 @@ static void on_wire_readable(void *ctx)
 	turn(ctx);
 }
 
-/* The session knows best what the end of the stream means in its phase; a broken wire speaks for itself. */
+/* The session knows best what the end of the stream means in its phase. A connection that breaks speaks for itself, but
+ * during the login a reset is just a ruder close. */
 static void on_wire_closed(void *ctx, const struct fault *f)
 {
 	struct tunnel *t = ctx;
 
 	if (t->session) {
 		pull_wire(t); /* what came before the end still counts */
-		if (f->err == VE_EOF) {
+		if (f->err == VE_EOF || (f->err == VE_LOST && t->state == T_LOGIN)) {
 			t->session->ops->rx_eof(t->session);
 			take_events(t);
 		}

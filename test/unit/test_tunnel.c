@@ -634,6 +634,22 @@ static void test_lost_with_no_retries_is_lost(void **state)
 	assert_string_equal(up.fault.text, "the server ended the session"); /* the session's words, not the wire's */
 }
 
+static void test_reset_speaks_for_itself_but_not_during_the_login(void **state)
+{
+	(void)state;
+	start(0, false);
+	wire_opens();
+	wire_ends(VE_LOST, "connection reset");
+	assert_string_equal(up.fault.text, "the server ended the session");
+	tunnel_free(up.t);
+	uv_run(&up.loop, UV_RUN_DEFAULT);
+
+	start(0, false);
+	come_up();
+	wire_ends(VE_LOST, "connection reset");
+	assert_string_equal(up.fault.text, "connection reset");
+}
+
 static void test_final_fault_after_loss_keeps_its_code(void **state)
 {
 	(void)state;
@@ -755,6 +771,7 @@ int main(void)
 		T(test_final_fault_is_never_retried),
 		T(test_lost_tunnel_comes_back),
 		T(test_lost_with_no_retries_is_lost),
+		T(test_reset_speaks_for_itself_but_not_during_the_login),
 		T(test_final_fault_after_loss_keeps_its_code),
 		T(test_bytes_before_the_end_still_count),
 		T(test_link_failure_inside_input_ends_the_attempt_later),
