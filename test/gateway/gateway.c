@@ -322,8 +322,7 @@ static void turn(struct pollfd *p, int nlisten)
 	for (int i = 0; i < nlines; i++) {
 		if (p[n + 2 + 2 * i].revents & POLLIN)
 			serial_readable(i);
-		if (p[n + 3 + 2 * i].revents & POLLOUT)
-			serial_flush(i);
+		serial_flush(i);
 	}
 	now = now_ms();
 	for (int i = 0; i < n; i++) {

@@ -3,8 +3,10 @@
 /* serial.c - PPP frames to and from a real pppd: async HDLC (RFC 1662) over the serial line of a user-mode kernel.
  *
  * A line is two FIFOs, which the kernel has open as well: they outlive both this process and a frame cut in the middle.
- * In front of pppd nothing can hang up, so a call that ends is told to pppd with a Terminate-Request; it then starts
- * anew. Lines are used in turn, which gives it the time.
+ * In front of pppd nothing can hang up, so a call that ends is told to pppd with a Terminate-Request, as is whatever call
+ * an earlier gateway may have left. pppd then ends and starts anew, which takes it a moment, and what it is sent then is
+ * lost: a line rests until its pppd speaks, or for RESTART_MS (it had nothing to end). A new client gets a line that has
+ * rested; if there is none, its frames wait.
  *
  * Control characters are escaped as far as the map says that pppd asked for in LCP (its option 2, when the client has
  * acknowledged it), all of them before that, and always in LCP itself.
@@ -22,11 +24,14 @@
 #define ESC     0x7d
 #define GOOD    0xf0b8          /* the checksum over a frame with its own */
 
+#define RESTART_MS 2000
+
 struct line {
 	int in, out;            /* to pppd, from pppd */
 	struct conn *conn;
 	uint32_t map;           /* control characters to escape */
 	struct buf pending;     /* for pppd */
+	uint64_t rests_until;   /* 0: its pppd has spoken */
 	uint8_t frame[FRAME_MAX + 2];
 	size_t len;
 	bool escaped, bad;
@@ -57,6 +62,8 @@ static uint16_t fcs_of(const uint8_t *p, size_t n)
 	return fcs;
 }
 
+static void end_call(int i);
+
 void serial_open(const char *in_out)
 {
 	struct line *l = &lines[nlines];
@@ -75,7 +82,7 @@ void serial_open(const char *in_out)
 		fprintf(stderr, "gateway: cannot open the serial line %s: %s\n", in_out, strerror(errno));
 		exit(1);
 	}
-	nlines++;
+	end_call(nlines++);
 }
 
 int serial_count(void)
@@ -98,9 +105,14 @@ bool serial_busy(int i)
 	return lines[i].conn && lines[i].conn->out.len > OUT_HIGH;
 }
 
+static bool rests(const struct line *l)
+{
+	return l->rests_until && now_ms() < l->rests_until;
+}
+
 bool serial_pending(int i)
 {
-	return lines[i].pending.len > 0;
+	return lines[i].pending.len > 0 && !rests(&lines[i]);
 }
 
 void serial_flush(int i)
@@ -108,7 +120,7 @@ void serial_flush(int i)
 	struct line *l = &lines[i];
 	ssize_t n;
 
-	while (l->pending.len) {
+	while (l->pending.len && !rests(l)) {
 		n = write(l->in, l->pending.data + l->pending.start, l->pending.len);
 		if (n <= 0)
 			return;
@@ -141,31 +153,40 @@ static void send_frame(struct line *l, const uint8_t *frame, size_t n)
 	buf_add(&l->pending, &flag, 1);
 }
 
+static void end_call(int i)
+{
+	static const uint8_t terminate[] = { 0xff, 3, 0xc0, 0x21, TERM_REQ, 200, 0, 4 };
+	struct line *l = &lines[i];
+
+	l->conn = NULL;
+	send_frame(l, terminate, sizeof(terminate));
+	serial_flush(i);
+	l->rests_until = now_ms() + RESTART_MS;
+}
+
 bool serial_attach(struct conn *c)
 {
+	int best = -1;
+
 	for (int i = 0; i < nlines; i++) {
 		int at = (next_line + i) % nlines;
 
-		if (lines[at].conn)
-			continue;
-		lines[at].conn = c;
-		lines[at].map = 0xffffffff;
-		c->line = at;
-		next_line = at + 1;
-		note(c, "serial line %d", at);
-		return true;
+		if (!lines[at].conn && (best < 0 || (rests(&lines[best]) && !rests(&lines[at]))))
+			best = at;
 	}
-	return false;
+	if (best < 0)
+		return false;
+	lines[best].conn = c;
+	lines[best].map = 0xffffffff;
+	c->line = best;
+	next_line = best + 1;
+	note(c, "serial line %d", best);
+	return true;
 }
 
 void serial_detach(struct conn *c)
 {
-	static const uint8_t terminate[] = { 0xff, 3, 0xc0, 0x21, TERM_REQ, 200, 0, 4 };
-	struct line *l = &lines[c->line];
-
-	l->conn = NULL;
-	send_frame(l, terminate, sizeof(terminate));
-	serial_flush(c->line);
+	end_call(c->line);
 	c->line = -1;
 }
 
@@ -194,6 +215,8 @@ static void frame_done(struct line *l)
 {
 	if (l->len == 0 && !l->bad)
 		return;
+	if (l->len > 4 && l->frame[2] == 0xc0 && l->frame[3] == 0x21 && l->frame[4] == CONF_REQ)
+		l->rests_until = 0;
 	if (l->conn) {
 		if (l->bad || l->len < 4 || fcs_of(l->frame, l->len) != GOOD)
 			note(l->conn, "a damaged frame of %zu bytes on the serial line", l->len);
