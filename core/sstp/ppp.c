@@ -13,7 +13,7 @@
  * IPV6CP is up. Both failed is "no address". Later failures of IPv6 only switch IPv6 off. */
 #include "core/sstp/ppp.h"
 
-enum { CONF_REQ = 1, TERM_ACK = 6, PROT_REJ = 8 };
+enum { TERM_ACK = 6, PROT_REJ = 8 };
 
 static struct ppp *ppp_of(struct ppp_fsm *f)
 {
@@ -340,6 +340,8 @@ static void lcp_down(struct ppp_fsm *f)
 {
 	struct ppp *p = ppp_of(f);
 
+	if (p->phase == PPP_NETWORK && !p->peer_ended) /* nothing but a Code-Reject comes this far */
+		fault_set(&p->fault, p->ready ? VE_LOST : VE_PROTO, "the server rejects LCP, which it spoke before");
 	if (p->phase != PPP_AUTHENTICATE || p->peer_ended)
 		return;
 	drop_auth(p);
@@ -356,8 +358,6 @@ static void lcp_finished(struct ppp_fsm *f, enum fsm_end why)
 	else if (p->phase == PPP_ESTABLISH && why != FSM_END_TERMINATED)
 		fault_set(&p->fault, VE_PROTO,
 			  "no agreement with the server about the link (LCP), error 734");
-	else if (p->phase != PPP_TERMINATE && why == FSM_END_REFUSED)
-		fault_set(&p->fault, VE_PROTO, "the server rejected LCP itself");
 	p->phase = PPP_DEAD;
 }
 
@@ -413,9 +413,9 @@ static bool restarts_link(const struct ppp *p, struct slice packet)
 {
 	struct ppp_control c;
 
-	if (p->phase != PPP_NETWORK || ppp_control_parse(packet, &c))
+	if (p->phase != PPP_NETWORK || p->lcp.fsm.state != FSM_OPENED || ppp_control_parse(packet, &c))
 		return false;
-	return c.code == TERM_ACK || (c.code == CONF_REQ && !ppp_fsm_is_repeat(&p->lcp.fsm, &c));
+	return c.code == TERM_ACK || (ppp_fsm_is_request(&c) && !ppp_fsm_is_repeat(&p->lcp.fsm, &c));
 }
 
 static void lcp_input(struct ppp *p, struct slice packet)

@@ -279,6 +279,17 @@ void ppp_fsm_echo(struct ppp_fsm *f, uint8_t id, struct slice reply)
 	step(f, FSM_RXR, &c);
 }
 
+bool ppp_fsm_is_request(const struct ppp_control *p)
+{
+	struct rd r = p->data;
+	struct slice raw;
+	uint8_t type;
+
+	while (next_option(&r, &type, &raw))
+		;
+	return p->code == CONF_REQ && rd_done(&r);
+}
+
 bool ppp_fsm_is_repeat(const struct ppp_fsm *f, const struct ppp_control *p)
 {
 	struct slice data = rd_rest(&p->data);

@@ -146,6 +146,9 @@ void ppp_fsm_input(struct ppp_fsm *f, struct slice packet, uint64_t now_ms);
 void ppp_fsm_rejected(struct ppp_fsm *f, uint64_t now_ms);
 void ppp_fsm_tick(struct ppp_fsm *f, uint64_t now_ms);
 
+/* Is this a Configure-Request at all, its options whole? */
+bool ppp_fsm_is_request(const struct ppp_control *p);
+
 /* Is this the very Configure-Request that we have acknowledged last, once more? */
 bool ppp_fsm_is_repeat(const struct ppp_fsm *f, const struct ppp_control *p);
 

@@ -369,7 +369,7 @@ static void on_second_ack(struct sstp *s, struct rd attributes)
 	abort_call(s, SSTP_ATTRIB_NO_ERROR, SSTP_STATUS_UNACCEPTED_FRAME_RECEIVED);
 }
 
-/* " status 4 (value not supported)" or "". */
+/* " with status 4 (value not supported)" or "". */
 static const char *status_text(struct rd attributes, char *buf, size_t cap)
 {
 	uint32_t status;
@@ -378,7 +378,7 @@ static const char *status_text(struct rd attributes, char *buf, size_t cap)
 	if (!sstp_msg_status(attributes, &status))
 		return "";
 	name = sstp_status_name(status);
-	snprintf(buf, cap, ", status %u (%s)", (unsigned)status, name ? name : "unknown");
+	snprintf(buf, cap, " with status %u (%s)", (unsigned)status, name ? name : "unknown");
 	return buf;
 }
 

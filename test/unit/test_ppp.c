@@ -273,6 +273,18 @@ static void test_lcp_after_login_is_fatal(void **state)
 	assert_int_equal(b.ppp.fault.err, VE_LOST);
 	bench_expect_quiet(&b);
 	bench_fini(&b);
+	get_ready(&b);
+	bench_input(&b, PPP_LCP, "01 08 0009 0300c22381"); /* malformed: no request at all */
+	bench_input(&b, PPP_LCP, "01 08 0009 0306c22381");
+	assert_int_equal(b.ppp.fault.err, 0);
+	bench_input(&b, PPP_LCP, "07 08 000c 0102 0008 010405dc"); /* it does not know Configure-Request any more */
+	assert_int_equal(b.ppp.fault.err, VE_LOST);
+	assert_non_null(strstr(b.ppp.fault.text, "rejects LCP"));
+	bench_skip(&b);
+	ppp_stop(&b.ppp, "bye", b.now);
+	bench_input(&b, PPP_LCP, "06 02 0004");
+	assert_int_equal(b.ppp.phase, PPP_DEAD);
+	bench_fini(&b);
 	begin(&b);
 	bench_login(&b);
 	bench_input(&b, PPP_LCP, "06 08 0004"); /* an acknowledgement of a goodbye that nobody said */
