@@ -230,10 +230,16 @@ static void explain_data(struct tls *s, int wolfssl_error)
 
 /* --- queues --------------------------------------------------------------------------------------------------- */
 
+/* What is queued; nothing, if there was never anything. */
+static struct slice peek(const struct buf *b)
+{
+	return b->p ? buf_peek(b) : (struct slice){ 0 };
+}
+
 /* Give the queue @cap bytes of room in all, keeping what is in it. */
 static int resize(struct buf *b, size_t cap)
 {
-	struct slice old = buf_peek(b);
+	struct slice old = peek(b);
 	struct buf new;
 
 	if (b->cap == cap)
@@ -302,7 +308,7 @@ bool tls_in_waits_for_out(const struct tls *s)
 static int on_recv(WOLFSSL *ssl, char *to, int n, void *ctx)
 {
 	struct tls *s = ctx;
-	struct slice q = buf_peek(&s->in.b);
+	struct slice q = peek(&s->in.b);
 	size_t take = min_size(q.n, (size_t)n);
 
 	(void)ssl;
@@ -365,7 +371,7 @@ void tls_in_eof(struct tls *s)
 
 struct slice tls_out_peek(const struct tls *s)
 {
-	return buf_peek(&s->out.b);
+	return peek(&s->out.b);
 }
 
 void tls_out_consume(struct tls *s, size_t n)

@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <wolfssl/wolfcrypt/settings.h>
+#include <wolfssl/wolfcrypt/hash.h>
 
+#include "core/castore.h"
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/tls.h"
@@ -207,11 +210,23 @@ static void test_versions_and_keys(void **state)
 	}
 }
 
-/* The hashes that a protocol may bind itself to: of the certificate, as openssl computes them. */
+static int hash_certificate(void *ctx, enum castore_kind kind, struct slice der)
+{
+	uint8_t *hashes = ctx;
+
+	(void)kind;
+	assert_int_equal(wc_ShaHash(der.p, (word32)der.n, hashes), 0);
+	assert_int_equal(wc_Sha256Hash(der.p, (word32)der.n, hashes + 20), 0);
+	return 0;
+}
+
+/* The hashes that a protocol may bind itself to: of the certificate's DER. */
 static void test_facts(void **state)
 {
+	struct castore file = { .places = { (char[]){ CERTS "good.pem" } }, .n = 1 };
+	uint8_t pin[32], hashes[20 + 32];
+	struct fault f = { 0 };
 	struct pair p;
-	uint8_t pin[32];
 
 	(void)state;
 	log_set_sink(drop_line, NULL);
@@ -225,6 +240,9 @@ static void test_facts(void **state)
 	/* The pin that works is the hash in the facts. */
 	pair_init(&p, &by_ca, VPN, &(struct tls_peer_conf){ .chain = "good sub-ca" });
 	assert_int_equal(shake(&p), 0);
+	assert_int_equal(castore_each(&file, hash_certificate, hashes, &f), 0);
+	assert_memory_equal(tls_facts(p.c)->cert_sha1, hashes, 20);
+	assert_memory_equal(tls_facts(p.c)->cert_sha256, hashes + 20, 32);
 	memcpy(pin, tls_facts(p.c)->cert_sha256, 32);
 	pair_fini(&p);
 	struct trust_conf pinned = { .npins = 1 };

@@ -87,6 +87,11 @@ issue sub-ca-net middle ca "/CN=softsocks CA for 192.0.2.0" $long_ago $very_far 
 	"nameConstraints=critical,permitted;IP:192.0.2.0/255.255.255.0"
 issue below-org ec sub-ca-org "/CN=unconstrained itself" $long_ago $very_far "$ca" "$ca_use" "$ids" "$aki"
 
+# Eight CAs with one name and one key: each could have signed each.
+for i in 1 2 3 4 5 6 7 8; do
+	issue mesh-$i ec self "/CN=softsocks mesh" $long_ago $very_far "$ca" "$ca_use" "$ids"
+done
+
 # --- servers
 many='subjectAltName=DNS:vpn.example.com,DNS:*.wild.example.com,DNS:*.com,DNS:w*.part.example.com,IP:192.0.2.1,IP:2001:db8::1'
 issue good rsa ca "/CN=not a name" $long_ago $far "$leaf" "$many" "$server" "$ids" "$aki"
@@ -99,6 +104,10 @@ issue below-expired rsa sub-ca-expired "/CN=vpn.example.com" $long_ago $far "$le
 issue by-expired-ca rsa expired-ca "/CN=vpn.example.com" $long_ago $far "$leaf" "$vpn" "$ids" "$aki"
 issue wrong-name rsa ca "/CN=vpn.example.com" $long_ago $far "$leaf" "subjectAltName=DNS:mail.example.com,DNS:www.example.com" "$ids" "$aki"
 issue email-only rsa ca "/CN=vpn.example.com" $long_ago $far "$leaf" "subjectAltName=email:vpn@example.com" "$ids" "$aki"
+# addresses of 0 and 3 bytes, an empty name; a name with a NUL in it, "*.", ".", "*..example.com"
+issue odd-ip rsa ca "/CN=vpn.example.com" $long_ago $far "$leaf" "subjectAltName=DER:30:09:87:00:87:03:c0:00:02:82:00" "$ids" "$aki"
+issue odd-dns rsa ca "/CN=vpn.example.com" $long_ago $far "$leaf" \
+	"subjectAltName=DER:30:36:82:1d:76:70:6e:2e:65:78:61:6d:70:6c:65:2e:63:6f:6d:00:2e:65:76:69:6c:2e:65:78:61:6d:70:6c:65:82:02:2a:2e:82:01:2e:82:0e:2a:2e:2e:65:78:61:6d:70:6c:65:2e:63:6f:6d" "$ids" "$aki"
 issue cn-only rsa ca "/CN=vpn.example.com" $long_ago $far "$leaf" "$ids" "$aki"
 issue cn-ip rsa ca "/CN=192.0.2.7" $long_ago $far "$leaf" "$ids" "$aki"
 issue for-clients rsa ca "/CN=vpn.example.com" $long_ago $far "$leaf" "$vpn" "extendedKeyUsage=clientAuth" "$ids" "$aki"
@@ -118,6 +127,7 @@ issue by-com rsa sub-ca-com "/CN=vpn.example.com" $long_ago $far "$leaf" \
 issue by-net rsa sub-ca-net "/CN=vpn" $long_ago $far "$leaf" "subjectAltName=IP:192.0.2.9,IP:198.51.100.9" "$ids" "$aki"
 issue by-twin rsa twin-ca "/CN=vpn.example.com" $long_ago $far "$leaf" "$vpn" "$ids"
 issue by-other rsa other-ca "/CN=vpn.example.com" $long_ago $far "$leaf" "$vpn" "$ids" "$aki"
+issue by-mesh rsa mesh-1 "/CN=vpn.example.com" $long_ago $far "$leaf" "$vpn" "$ids" "$aki"
 issue nothing-right rsa other-ca "/CN=www.example.com" $long_ago $past "$leaf" "subjectAltName=DNS:www.example.com" "$ids" "$aki"
 DIGEST=sha1 issue by-sha1 rsa ca "/CN=vpn.example.com" $long_ago $far "$leaf" "$vpn" "$ids" "$aki"
 issue small rsa1024 ca "/CN=vpn.example.com" $long_ago $far "$leaf" "$vpn" "$ids" "$aki"
