@@ -2,13 +2,14 @@
 
 /* conn.c - one client: TLS, the HTTP request, SSTP messages; PPP goes to ppp.c or to a real pppd (serial.c).
  *
- * Plain bytes to be sent wait in `out`, encrypted ones in `raw`: a turn of the loop gathers every packet of that turn,
- * encrypts them into records of up to 16 KiB and sends them with one call. Misbehaviour sits at three places: enter()
- * at the beginning of a phase, encrypt() for whatever cuts and splits, and the few functions that ask gw.bad.
+ * Plain bytes to be sent wait in `out`, encrypted ones in `raw`: a turn of the loop gathers every packet of
+ * that turn, encrypts them into records of up to 16 KiB and sends them with one call. Misbehaviour sits at
+ * three places: enter() at the beginning of a phase, encrypt() for whatever cuts and splits, and the few
+ * functions that ask gw.bad.
  *
- * PPP frames are watched in both directions, whoever is the PPP server: that tells the phase, and what a login with
- * MS-CHAPv2 (alone or inside EAP) gave as key, since the passwords are known here. So the binding is checked in the same
- * way with pppd, which would not tell its keys.
+ * PPP frames are watched in both directions, whoever is the PPP server: that tells the phase, and what a
+ * login with MS-CHAPv2 (alone or inside EAP) gave as key, since the passwords are known here. So the binding
+ * is checked in the same way with pppd, which would not tell its keys.
  */
 #include "test/gateway/gateway.h"
 

@@ -20,11 +20,12 @@
  *   --tls LIST        of 1.2,1.3 (both)
  *   --misbehave NAME  as the list says; it holds for every connection
  *
- * SIGHUP reads the certificate again; SIGTERM ends every call politely and then the process. What happens is told on
- * standard error, a line an event, starting with the number of the connection. Exit codes: 1 failed, 2 wrong usage, 4 no
- * TUN interface to be had (the reason is on standard error).
+ * SIGHUP reads the certificate again; SIGTERM ends every call politely and then the process. What happens is
+ * told on standard error, a line an event, starting with the number of the connection. Exit codes: 1 failed,
+ * 2 wrong usage, 4 no TUN interface to be had (the reason is on standard error).
  *
- * One process, one poll loop. A turn: read what there is, let it act, then encrypt and send all of it at once.
+ * One process, one poll loop. A turn: read what there is, let it act, then encrypt and send all of it at
+ * once.
  */
 #include "test/gateway/gateway.h"
 

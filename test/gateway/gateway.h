@@ -52,7 +52,8 @@ struct buf {
 	size_t start, len, cap;         /* the bytes are data[start] to data[start + len - 1] */
 };
 
-/* Make room for @n bytes behind the last one; returns where they go (then add to len). Ends the process if there is no memory. */
+/* Make room for @n bytes behind the last one; returns where they go (then add to len). Without memory the
+ * process ends. */
 uint8_t *buf_room(struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *data, size_t n);
 void buf_drop(struct buf *b, size_t n);
@@ -92,7 +93,7 @@ enum mb {
 	/* anywhere in the plain bytes */
 	MB_CUT, MB_SPLIT,
 	/* instead of something right; who would do the right thing asks for these */
-	MB_TLS_GARBAGE, MB_HTTP, MB_HTTP_ENDLESS, MB_ACK, MB_NAK, MB_REFUSE, MB_REFUSE_SPEC, MB_REFUSE_SORZ, MB_REFUSE_CLOSE,
+	MB_TLS_GARBAGE, MB_HTTP, MB_ACK, MB_NAK, MB_REFUSE, MB_REFUSE_SPEC, MB_REFUSE_SORZ, MB_REFUSE_CLOSE,
 	MB_ONLY, MB_BAD_AUTHENTICATOR, MB_REFUSE_LOGIN, MB_RETRY_LOGIN, MB_EXPIRED, MB_NO_CHECK, MB_REPEAT_CHALLENGE,
 	MB_LCP_NAK, MB_LCP_REJECT, MB_LCP_MUTE, MB_AUTH_STUBBORN, MB_IPCP_NAK, MB_IPCP_REJECT, MB_IPCP_MUTE, MB_IPCP_ZERO,
 	MB_IPCP_NO_DNS, MB_NO_IPV6CP, MB_NO_ECHO,

@@ -2,8 +2,9 @@
 
 /* keys.c - the server's side of MS-CHAPv2 (RFC 2759), its keys (RFC 3079) and the SSTP crypto binding (MS-SSTP 3.2.5.2).
  *
- * Written from the documents, on OpenSSL, and not from the code under test: two programs that were wrong in the same way
- * would agree with each other. MD4 and DES are long gone from OpenSSL's default provider; the old functions are still there.
+ * Written from the documents, on OpenSSL, and not from the code under test: two programs that were wrong in
+ * the same way would agree with each other. MD4 and DES are long gone from OpenSSL's default provider; the
+ * old functions are still there.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "test/gateway/gateway.h"

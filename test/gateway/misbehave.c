@@ -2,10 +2,10 @@
 
 /* misbehave.c - what the gateway can do wrong, as tables.
  *
- * A name is NAME, NAME=N or NAME@PHASE. The list prints every combination that makes sense, with the numbers that a walk
- * through all of it should try; other numbers are taken as well. Where the gateway must go on normally afterwards, what is
- * sent is extra (MB_INJECT): a client may ignore it, complain, or end the call, as its rules say, but must not crash, hang
- * for ever, or take it for something else.
+ * A name is NAME, NAME=N or NAME@PHASE. The list prints every combination that makes sense, with the numbers
+ * that a walk through all of it should try; other numbers are taken as well. Where the gateway must go on
+ * normally afterwards, what is sent is extra (MB_INJECT): a client may ignore it, complain, or end the call,
+ * as its rules say, but must not crash, hang for ever, or take it for something else.
  */
 #include "test/gateway/gateway.h"
 

@@ -2,12 +2,13 @@
 
 /* ppp.c - a small PPP server: LCP, a login (PAP, CHAP-MD5, MS-CHAPv2, EAP-MSCHAPv2), IPCP with DNS, IPV6CP.
  *
- * struct cp is what the three control protocols share of RFC 1661's automaton, cut down to a server that always wants to
- * open: our Configure-Request is repeated until it is acknowledged; theirs is judged option by option, and rejecting goes
- * before asking for another value. Both acknowledged: open. A request on an open protocol opens it anew.
+ * struct cp is what the three control protocols share of RFC 1661's automaton, cut down to a server that
+ * always wants to open: our Configure-Request is repeated until it is acknowledged; theirs is judged option
+ * by option, and rejecting goes before asking for another value. Both acknowledged: open. A request on an
+ * open protocol opens it anew.
  *
- * Which login: the methods of --auth, best first; a Nak that names one of them gets it; a Reject, or the same answer too
- * often, ends the call. Timers: 1 s, ten times.
+ * Which login: the methods of --auth, best first; a Nak that names one of them gets it; a Reject, or the same
+ * answer too often, ends the call. Timers: 1 s, ten times.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "test/gateway/gateway.h"
@@ -24,7 +25,7 @@
 #define MAX_NAKS   6
 #define ANY_ANSWER (-1)
 
-enum { OPT_ADDR = 3, OPT_DNS1 = 129, OPT_DNS2 = 131, OPT_MRU = 1, OPT_ACCM = 2, OPT_AUTH = 3, OPT_MAGIC = 5, OPT_IID = 1 };
+enum { OPT_ADDR = 3, OPT_DNS1 = 129, OPT_DNS2 = 131, OPT_MRU = 1, OPT_AUTH = 3, OPT_MAGIC = 5, OPT_IID = 1 };
 
 struct ppp;
 
@@ -653,7 +654,8 @@ struct ppp *ppp_new(struct conn *c)
 		return NULL;
 	p->c = c;
 	c->addr = free_address();
-	p->lcp = (struct cp){ .proto = PROTO_LCP, .options = lcp_options, .judge = lcp_judge, .refused = lcp_refused, .up = lcp_up };
+	p->lcp = (struct cp){ .proto = PROTO_LCP, .options = lcp_options, .judge = lcp_judge,
+			      .refused = lcp_refused, .up = lcp_up };
 	p->ipcp = (struct cp){ .proto = PROTO_IPCP, .options = ipcp_options, .judge = ipcp_judge,
 			       .refused = nothing_refused, .up = ipcp_up };
 	p->ipv6cp = (struct cp){ .proto = PROTO_IPV6CP, .options = ipv6cp_options, .judge = ipv6cp_judge,

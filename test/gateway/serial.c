@@ -2,14 +2,15 @@
 
 /* serial.c - PPP frames to and from a real pppd: async HDLC (RFC 1662) over the serial line of a user-mode kernel.
  *
- * A line is two FIFOs, which the kernel has open as well: they outlive both this process and a frame cut in the middle.
- * In front of pppd nothing can hang up, so a call that ends is told to pppd with a Terminate-Request, as is whatever call
- * an earlier gateway may have left. pppd then ends and starts anew, which takes it a moment, and what it is sent then is
- * lost: a line rests until its pppd speaks, or for RESTART_MS (it had nothing to end). A new client gets a line that has
- * rested; if there is none, its frames wait.
+ * A line is two FIFOs, which the kernel has open as well: they outlive both this process and a frame cut in
+ * the middle. In front of pppd nothing can hang up, so a call that ends is told to pppd with a
+ * Terminate-Request, as is whatever call an earlier gateway may have left. pppd then ends and starts anew,
+ * which takes it a moment, and what it is sent then is lost: a line rests until its pppd speaks, or for
+ * RESTART_MS (it had nothing to end). A new client gets a line that has rested; if there is none, its frames
+ * wait.
  *
- * Control characters are escaped as far as the map says that pppd asked for in LCP (its option 2, when the client has
- * acknowledged it), all of them before that, and always in LCP itself.
+ * Control characters are escaped as far as the map says that pppd asked for in LCP (its option 2, when the
+ * client has acknowledged it), all of them before that, and always in LCP itself.
  */
 #include "test/gateway/gateway.h"
 
