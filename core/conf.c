@@ -805,7 +805,7 @@ static int operand(struct parse *p, const char *arg, visitor visit)
 		return 0;
 	}
 	if (p->words == 1 && !strstr(arg, "://"))
-		return complain(p, O_URL, arg, "neither a URL (softether://...) nor a command (check)");
+		return complain(p, O_URL, arg, "neither a URL (softether://... or sstp://...) nor a command (check)");
 	if (p->operands++ > 0)
 		return misuse(p, "more than one argument that is no option: expected one URL");
 	return visit(p, O_URL, arg);
@@ -957,12 +957,12 @@ static int check_url(struct parse *p)
 		return 0;
 	if (p->config)
 		fault_set(p->f, VE_USAGE,
-			  "no server: add a URL, softether://[USER@]HOST[:PORT]/HUB, to the command line, or "
+			  "no server: add a URL, softether://USER@HOST/HUB or sstp://USER@HOST, to the command line, or "
 			  "the line \"url = ...\" to %.200s",
 			  p->config);
 	else
 		fault_set(p->f, VE_USAGE,
-			  "no server: expected a URL, softether://[USER@]HOST[:PORT]/HUB; softsocks --help "
+			  "no server: expected a URL, softether://USER@HOST/HUB or sstp://USER@HOST; softsocks --help "
 			  "tells more");
 	return VE_USAGE;
 }
@@ -975,6 +975,11 @@ static int check_login(struct parse *p)
 
 	if (nameless)
 		c->anonymous = true;
+	if (c->anonymous && !c->protocol->has_anonymous) {
+		fault_set(p->f, VE_USAGE, "%s has no login without a user and a password: name the user, as in %s://USER@%s",
+			  c->protocol->scheme, c->protocol->scheme, c->host);
+		return VE_USAGE;
+	}
 	if (c->anonymous && (c->password_file || c->password_fd >= 0))
 		return contradiction(p, c->password_file ? O_PASSWORD_FILE : O_PASSWORD_FD,
 				     nameless ? "without a user the login is anonymous and has no password: name the "

@@ -98,6 +98,7 @@ struct session_ops {
 	const char *scheme;      /* the word before :// */
 	enum link_kind link;
 	uint16_t default_port;
+	bool has_anonymous;      /* a login without a password exists */
 
 	/* Make a session for a wire whose TLS handshake has just finished at @now_ms. @c, @w and @env are borrowed for its
 	 * life. Its first request is in tx on return. Returns 0, VE_NOMEM, or VE_USAGE if @c lacks something. */

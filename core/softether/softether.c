@@ -669,6 +669,7 @@ const struct session_ops softether_session_ops = {
 	.scheme = "softether",
 	.link = LINK_ETHERNET,
 	.default_port = 443,
+	.has_anonymous = true,
 	.create = softether_create,
 	.destroy = softether_destroy,
 	.rx_reserve = softether_rx_reserve,

@@ -743,6 +743,9 @@ static void test_values_that_do_not_fit_together(void **state)
 	    ENV("SOFTSOCKS_PASSWORD_FD=3"), URL, NULL);
 	BAD("command line: --password-file: --auth anonymous has no password", "--auth=anonymous", "-ux",
 	    "--password-file=p", URL);
+	BAD("sstp has no login without a user and a password", "sstp://vpn.example.com");
+	BAD("sstp has no login without a user and a password", "--auth=anonymous", "sstp://a@vpn.example.com");
+	GOOD("sstp://a@vpn.example.com");
 	BAD("command line: --auth \"pap,\": expected anonymous alone", "--auth=pap,", URL);
 	BAD("command line: --auth \"pap,anonymous\": expected", "--auth=pap,anonymous", URL);
 	BAD("command line: --auth \"PAP\": expected", "--auth=PAP", URL);
@@ -764,10 +767,10 @@ static void test_values_that_do_not_fit_together(void **state)
 static void test_command_line_shape(void **state)
 {
 	(void)state;
-	BAD("no server: expected a URL, softether://[USER@]HOST[:PORT]/HUB", "-ux");
+	BAD("no server: expected a URL, softether://USER@HOST/HUB or sstp://USER@HOST", "-ux");
 	BAD("no server: expected a URL", "check");
 	file_text = "mtu = 600";
-	BAD("no server: add a URL, softether://[USER@]HOST[:PORT]/HUB, to the command line, or the line "
+	BAD("no server: add a URL, softether://USER@HOST/HUB or sstp://USER@HOST, to the command line, or the line "
 	    "\"url = ...\" to f",
 	    "-c", "f");
 	file_text = NULL;
