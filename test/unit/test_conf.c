@@ -788,8 +788,8 @@ static void test_command_line_shape(void **state)
 	BAD("command line: more than one argument", URL, URL);
 	BAD("command line: more than one argument", URL, "check");
 	BAD("command line: more than one argument", "check", URL, "--", URL);
-	BAD("command line: URL \"-\": neither a URL (softether://...) nor a command (check)", "-");
-	BAD("command line: URL \"run\": neither a URL (softether://...) nor a command (check)", "run", URL);
+	BAD("command line: URL \"-\": neither a URL (softether://... or sstp://...) nor a command (check)", "-");
+	BAD("command line: URL \"run\": neither a URL (softether://... or sstp://...) nor a command (check)", "run", URL);
 	BAD("command line: URL \"\": neither a URL", "");
 	BAD("command line: URL \"-l\": neither a URL", "--", "-l");
 	GOOD("-u", "-l", URL); /* like getopt: the next word, whatever it looks like */
