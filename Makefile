@@ -44,7 +44,7 @@ COMMON := -O2 -g -fPIE -ffunction-sections -fdata-sections -pthread $(HARDEN) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) \
 	$(if $(FUZZER),-fsanitize=fuzzer-no-link)
 TP_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(COMMON) -w $(TP_DEFINES) \
-	$(if $(SAN),-fno-sanitize=alignment -DSOFTSOCKS_LWIP_CHECK_TAILS)
+	$(if $(SAN),-fno-sanitize=alignment$(comma)null -DSOFTSOCKS_LWIP_CHECK_TAILS)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(COMMON) $(WARN) -I. $(TP_INCLUDES) $(TP_DEFINES) $(CFLAGS)
 ALL_LDFLAGS = -pie -pthread $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now,--gc-sections,--as-needed $(LDFLAGS)
 LIBS   := -lm -ldl -lrt

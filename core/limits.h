@@ -132,4 +132,13 @@
 #define ACCEPT_PAUSE_MS 250u   /* until accepting is tried again when the system has no descriptor left */
 #define DESCRIPTORS_KEPT 64u   /* not for clients: listeners, the wire and its reconnects, resolving, files, libuv */
 
+/* --- the sum ---------------------------------------------------------------------------------------------- *
+ * Nothing of this is allocated ahead, and an idle flow holds none of it. The worst case is that every flow has both of
+ * its windows full: thousands of clients that do not read what a private network sends, and as many uploads to peers that
+ * do not acknowledge. FLOW_SMALL sees to it that a received byte costs less than two. A budget below this for the whole
+ * process, which the windows would share, is not there yet. */
+#define FLOW_WORST_MIB (2u * FLOW_WINDOW_MAX / MIB + FLOW_SEND_MAX / MIB)
+#define SESSION_WORST_MIB ((2u * WIRE_READ_MAX + 2u * WIRE_WRITE_MAX + SESSION_TX_MAX) / MIB + 2u)
+_Static_assert(FLOWS_MAX * FLOW_WORST_MIB + SESSION_WORST_MIB <= 12u * 1024u + 8u, "memory at every cap: 12 GiB");
+
 #endif
