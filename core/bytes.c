@@ -10,6 +10,17 @@ void wipe(void *p, size_t n)
 		explicit_bzero(p, n);
 }
 
+int hex_digit(int c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 char *put_hex(char *to, const void *p, size_t n)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -59,6 +59,9 @@ static inline void store_be64(uint8_t *p, uint64_t v)
 /* Overwrite @n bytes at @p with zeros in a way the compiler may not leave out. NULL with 0 is fine. */
 void wipe(void *p, size_t n);
 
+/* The value of a hex digit of either case, -1 for any other character. */
+int hex_digit(int c);
+
 /* Write @n bytes as 2 * @n lower-case hex digits to @to. Returns where they end; writes no NUL there. */
 char *put_hex(char *to, const void *p, size_t n);
 

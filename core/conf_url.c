@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "core/err.h"
 #include "core/utf8.h"
 
@@ -58,17 +59,6 @@ const char *conf_url_show(const char *url, char *buf, size_t cap)
 	else
 		snprintf(buf, cap, "%s", url);
 	return buf;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* @n bytes with %XX (RFC 3986 section 2.1) into the name @ret; @what is what to call it when it is wrong. */

@@ -121,17 +121,6 @@ bool trust_allows_old(const struct trust *t)
 
 /* --- pins ----------------------------------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int trust_pin_parse(const char *text, uint8_t ret[static 32])
 {
 	static const char prefix[] = "sha256:";

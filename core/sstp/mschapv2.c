@@ -261,14 +261,6 @@ static bool find_field(struct slice text, char name, struct slice *ret)
 	return false;
 }
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool mschapv2_success_proves(struct slice text, const struct mschapv2 *m)
 {
 	uint8_t said[20];
