@@ -219,7 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.account = { .user = "alice", .password = "secret", .methods = AUTH_DEFAULT },
 		.methods = methods,
 		.unverified = flags & FLAG_UNVERIFIED,
-		.mtu = flags & FLAG_MTU ? (uint16_t)(flags << 3) : 0,
+		.mtu = (uint16_t)(flags & FLAG_MTU ? flags << 3 : 0),
 		.env = &env,
 	};
 	size_t at = 1;
