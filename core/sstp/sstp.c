@@ -247,8 +247,7 @@ static void explain_refused_binding(const struct sstp *s, struct fault *f)
 	size_t n = sha256 ? 32 : 20;
 	char hex[65];
 
-	for (size_t i = 0; i < n; i++)
-		snprintf(hex + 2 * i, 3, "%02x", p[i]);
+	*put_hex(hex, p, n) = '\0';
 	fault_set(f, VE_AUTH,
 		  "the server rejects the crypto binding after the login (certificate %s %s, %s): a "
 		  "TLS-inspecting proxy or balancer is in between, or the server is set up with another "

@@ -313,8 +313,10 @@ static void on_data(struct rig *r, const uint8_t *p, size_t n)
 	protocol = load_be16(p + 2);
 	p += 4;
 	n -= 4;
-	if (protocol == 0x21 || protocol == 0x57)
+	if (protocol == 0x21 || protocol == 0x57) {
+		r->data_packets++;
 		return;
+	}
 	need(n >= 4 && load_be16(p + 2) == n);
 	if (r->now < r->deaf_until || r->stage < RIG_LCP)
 		return;

@@ -60,6 +60,7 @@ struct rig {
 	unsigned connected, aborts, disconnects, disconnect_acks, echo_requests, echo_responses,
 		term_requests, term_acks, lcp_echoes;
 	uint32_t abort_status;
+	unsigned data_packets;     /* of IP */
 	unsigned packets_before_connected; /* of network protocols: must stay 0 */
 	/* its own */
 	bool requested, got_http, lcp_ours, lcp_theirs, lcp_sent, challenged, ipcp_sent, ip6_sent, lost_one;

@@ -1068,7 +1068,9 @@ static void test_goodbye_overtakes_data(void **state)
 	assert_int_equal(ops->output(r.s, &v, 1), VE_DOWN);
 	assert_int_equal(ops->tx_peek(r.s).n, 516); /* the packet that had begun */
 	ops->tx_consume(r.s, 516, r.now);
+	assert_int_equal(ops->tx_peek(r.s).n, 24); /* Terminate-Request, and no data behind it */
 	rig_wait(&r, 1000);
+	assert_int_equal(r.data_packets, 0);
 	expect_closed(&r, VE_CANCELED, false, "stop");
 	assert_int_equal(r.disconnects, 1);
 	rig_fini(&r);
