@@ -53,7 +53,8 @@
 #define HAVE_ALPN
 #define HAVE_EXTENDED_MASTER
 #define HAVE_ENCRYPT_THEN_MAC
-#define HAVE_SERVER_RENEGOTIATION_INFO
+#define HAVE_RENEGOTIATION_INDICATION   /* RFC 5746: say that we never renegotiate unsafely; some servers insist */
+#define NO_TLS12_SHA1_SIGNATURES        /* RFC 9155 (our patch 0003) */
 #define HAVE_SESSION_TICKET             /* cheap resumption for the extra TCP connections of one session */
 #define HAVE_KEYING_MATERIAL            /* RFC 5705 exporter: EAP-TLS and PEAP keys */
 #define HAVE_SECRET_CALLBACK            /* --keylog */
