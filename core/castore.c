@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* castore.c - finding and reading CA files.
  *
- * A file is read line by line. Between BEGIN and END of a PEM block the base64 text is collected, at END it is decoded
- * and handed out. Blocks of other kinds (keys, OpenSSL's TRUSTED CERTIFICATE) and everything outside of blocks are
- * passed over: bundles are full of comments. Nothing is kept. */
+ * A file is read line by line. Between BEGIN and END of a PEM block the base64 text is collected, at END
+ * it is decoded and handed out. Blocks of other kinds (keys, OpenSSL's TRUSTED CERTIFICATE) and everything
+ * outside of blocks are passed over: bundles are full of comments. Nothing is kept. */
 #include "core/castore.h"
 
 #include <dirent.h>
@@ -49,7 +49,7 @@ struct reading {
 	unsigned damaged;
 };
 
-/* --- one block ------------------------------------------------------------------------------------------------ */
+/* --- one block ------------------------------------------------------------------------------------------ */
 
 static void begin_block(struct reading *r, const char *label)
 {
@@ -126,7 +126,8 @@ static int end_block(struct reading *r)
 	r->in_block = false;
 	if (r->skip || r->len == 0)
 		return 0;
-	/* Decoding in place: the result is shorter, and the decoder reads four characters before it writes three bytes. */
+	/* Decoding in place: the result is shorter, and the decoder reads four characters before it writes
+	 * three bytes. */
 	if (Base64_Decode((const byte *)r->text, (word32)r->len, (byte *)r->text, &n) != 0 || n == 0) {
 		damaged(r, "a block that is not base64");
 		return 0;
@@ -134,7 +135,7 @@ static int end_block(struct reading *r)
 	return r->entry(r->ctx, r->kind, (struct slice){ .p = (const uint8_t *)r->text, .n = n });
 }
 
-/* --- one file ------------------------------------------------------------------------------------------------- */
+/* --- one file ------------------------------------------------------------------------------------------- */
 
 static int read_pem(struct reading *r, FILE *in)
 {
@@ -198,7 +199,7 @@ static int read_file(struct reading *r)
 	return err;
 }
 
-/* --- places --------------------------------------------------------------------------------------------------- */
+/* --- places --------------------------------------------------------------------------------------------- */
 
 static int read_directory(const struct reading *how)
 {
@@ -252,8 +253,8 @@ static int read_place(const struct reading *how)
 	return VE_TLS;
 }
 
-int castore_each(const struct castore *s, int (*entry)(void *ctx, enum castore_kind kind, struct slice der), void *ctx,
-		 struct fault *f)
+int castore_each(const struct castore *s, int (*entry)(void *ctx, enum castore_kind kind, struct slice der),
+		 void *ctx, struct fault *f)
 {
 	for (unsigned i = 0; i < s->n; i++) {
 		struct reading r = { .path = s->places[i], .entry = entry, .ctx = ctx, .f = f };
@@ -314,8 +315,8 @@ static int find_system_store(struct castore *s, struct fault *f)
 			return err;
 		}
 	}
-	fault_set_final(f, VE_TLS, "no CA certificates found on this machine; install the package ca-certificates, or use "
-				   "--ca FILE or --pin sha256:HEX");
+	fault_set_final(f, VE_TLS, "no CA certificates found on this machine; install the package "
+			"ca-certificates, or use --ca FILE or --pin sha256:HEX");
 	return VE_TLS;
 }
 

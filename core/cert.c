@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* cert.c - what a certificate says.
  *
- * wolfSSL parses, checks the syntax, and reports usage bits and dates. Names and name constraints are read here, from
- * the extensions' own bytes: wolfSSL's matching takes "evil-example.com" for part of "example.com" and does not know
- * constraints on addresses. */
+ * wolfSSL parses, checks the syntax, and reports usage bits and dates. Names and name constraints are read
+ * here, from the extensions' own bytes: wolfSSL's matching takes "evil-example.com" for part of
+ * "example.com" and does not know constraints on addresses. */
 #include "core/cert.h"
 
 #include <stdio.h>
@@ -45,11 +45,11 @@ bool cert_is_self_issued(const struct cert *c)
 	return cert_names_issuer(c, c);
 }
 
-/* --- usage ---------------------------------------------------------------------------------------------------- */
+/* --- usage ---------------------------------------------------------------------------------------------- */
 
 static bool extended_usage_allows_servers(const struct cert *c)
 {
-	return !c->x.extExtKeyUsageSet || (c->x.extExtKeyUsage & (EXTKEYUSE_SERVER_AUTH | EXTKEYUSE_ANY)) != 0;
+	return !c->x.extExtKeyUsageSet || c->x.extExtKeyUsage & (EXTKEYUSE_SERVER_AUTH | EXTKEYUSE_ANY);
 }
 
 bool cert_is_ca(const struct cert *c)
@@ -99,7 +99,7 @@ size_t cert_rsa_bits(const struct cert *c)
 	return bits;
 }
 
-/* --- time ----------------------------------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------------------------------------- */
 
 /* One of the two dates, as wolfSSL kept it: a DER element. */
 static bool read_date(const uint8_t *der, int len, struct tm *ret)
@@ -126,16 +126,16 @@ int cert_time(const struct cert *c, time_t now)
 
 const char *cert_date_text(const struct cert *c, time_t now, char buf[static CERT_DATE_MAX])
 {
-	bool expired = cert_time(c, now) > 0;
 	struct tm tm;
+	bool ok = cert_time(c, now) > 0 ? read_date(c->x.afterDate, c->x.afterDateLen, &tm) :
+					  read_date(c->x.beforeDate, c->x.beforeDateLen, &tm);
 
-	if (!read_date(expired ? c->x.afterDate : c->x.beforeDate, expired ? c->x.afterDateLen : c->x.beforeDateLen, &tm) ||
-	    strftime(buf, CERT_DATE_MAX, "%Y-%m-%d", &tm) == 0)
+	if (!ok || strftime(buf, CERT_DATE_MAX, "%Y-%m-%d", &tm) == 0)
 		snprintf(buf, CERT_DATE_MAX, "?");
 	return buf;
 }
 
-/* --- extensions ----------------------------------------------------------------------------------------------- */
+/* --- extensions ----------------------------------------------------------------------------------------- */
 
 /* RFC 5280, 4.1: the extensions are [3] at the end of the TBSCertificate. */
 static struct rd extensions(const struct cert *c)
@@ -174,7 +174,7 @@ static bool find_extension(const struct cert *c, const uint8_t *oid, size_t oid_
 	return false;
 }
 
-/* --- names ---------------------------------------------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------------------------------------- */
 
 void cert_ref_init(struct cert_ref *ref, const char *text)
 {
@@ -217,7 +217,8 @@ static bool dns_matches(struct slice presented, const struct cert_ref *ref)
 	if (presented.n > 2 && presented.p[0] == '*' && presented.p[1] == '.') {
 		const uint8_t *dot = memchr(name, '.', len);
 
-		/* "*" is one whole label, and what follows is a domain that somebody owns, not a top-level one. */
+		/* "*" is one whole label, and what follows is a domain that somebody owns, not a top-level
+		 * one. */
 		if (!dot || dot == name || !memchr(presented.p + 2, '.', presented.n - 2))
 			return false;
 		presented.p++;
@@ -237,7 +238,9 @@ static bool name_matches(uint8_t tag, struct slice value, const struct cert_ref 
 {
 	if (ref->ip.family == IP_NONE)
 		return tag == GENERAL_NAME_DNS && dns_matches(value, ref);
-	return tag == GENERAL_NAME_IP && value.n == ip_len(&ref->ip) && memcmp(value.p, ref->ip.b, value.n) == 0;
+	if (tag != GENERAL_NAME_IP || value.n != ip_len(&ref->ip))
+		return false;
+	return memcmp(value.p, ref->ip.b, value.n) == 0;
 }
 
 static bool common_name_matches(const struct cert *c, const struct cert_ref *ref)
@@ -271,10 +274,10 @@ bool cert_matches(const struct cert *c, const struct cert_ref *ref)
 	return false;
 }
 
-/* --- name constraints ----------------------------------------------------------------------------------------- */
+/* --- name constraints ----------------------------------------------------------------------------------- */
 
-/* Is @ref in the subtree @base? A base of "example.com" covers itself and everything below, ".example.com" (not in the
- * RFC, but in the wild) only what is below, "" everything. */
+/* Is @ref in the subtree @base? A base of "example.com" covers itself and everything below, ".example.com"
+ * (not in the RFC, but in the wild) only what is below, "" everything. */
 static bool dns_in_subtree(struct slice base, const struct cert_ref *ref)
 {
 	const uint8_t *name = (const uint8_t *)ref->name;
@@ -342,7 +345,7 @@ bool cert_permits(const struct cert *c, const struct cert_ref *ref)
 	return rd_done(&constraints);
 }
 
-/* --- for messages --------------------------------------------------------------------------------------------- */
+/* --- for messages --------------------------------------------------------------------------------------- */
 
 #define NAMES_SHOWN 3
 

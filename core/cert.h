@@ -17,7 +17,7 @@
 
 struct cert {
 	struct slice der; /* lent by whoever made it, until cert_fini() */
-	int err;          /* 0, or wolfSSL's reason why this certificate can be neither a server's nor a CA's */
+	int err;          /* 0, or wolfSSL's reason why this can be neither a server's nor a CA's */
 	DecodedCert x;    /* if err == 0 */
 };
 
@@ -31,11 +31,12 @@ bool cert_equal(const struct cert *a, const struct cert *b);
 bool cert_names_issuer(const struct cert *c, const struct cert *issuer);
 bool cert_is_self_issued(const struct cert *c);
 
-/* May @c sign certificates of TLS servers: basic constraints, key usage, extended key usage. RFC 5280, 4.2.1. */
+/* May @c sign certificates of TLS servers: basic constraints, key usage, extended key usage. RFC 5280,
+ * 4.2.1. */
 bool cert_is_ca(const struct cert *c);
 
-/* May @c be a TLS server's: extended key usage, and a key usage that covers signing (or, for a @legacy server without
- * (EC)DHE, key transport). */
+/* May @c be a TLS server's: extended key usage, and a key usage that covers signing (or, for a @legacy
+ * server without (EC)DHE, key transport). */
 bool cert_is_for_servers(const struct cert *c, bool legacy);
 
 /* Is @c signed with a hash for which others can make the same signature: MD2, MD5, SHA-1? */
@@ -60,16 +61,17 @@ struct cert_ref {
 
 void cert_ref_init(struct cert_ref *ref, const char *text);
 
-/* Is @c for @ref? RFC 9525: subject alternative names only; DNS names with "*" as their whole first label, addresses
- * byte by byte. The common name counts if there is no subjectAltName extension at all, as in old self-signed
- * certificates. */
+/* Is @c for @ref? RFC 9525: subject alternative names only; DNS names with "*" as their whole first label,
+ * addresses byte by byte. The common name counts if there is no subjectAltName extension at all, as in old
+ * self-signed certificates. */
 bool cert_matches(const struct cert *c, const struct cert_ref *ref);
 
 /* Do the name constraints of the CA @c leave it the right to certify @ref? RFC 5280, 4.2.1.10. */
 bool cert_permits(const struct cert *c, const struct cert_ref *ref);
 
 #define CERT_NAMES_TEXT_MAX 128
-/* The first few names of @c for a message, "a.example, b.example, ...", "no name" if there is none. Returns @buf. */
+/* The first few names of @c for a message, "a.example, b.example, ...", "no name" if there is none.
+ * Returns @buf. */
 const char *cert_names_text(const struct cert *c, char buf[static CERT_NAMES_TEXT_MAX]);
 
 /* Its subject for a message: the common name, else whatever there is. Returns @buf. */

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* certpath.c - path building and validation.
  *
- * A search from the server's certificate upwards, depth first: from each certificate to all that could be its issuer,
- * anchors before what the server sent, until one of our anchors is reached. Servers send wrong orders, superfluous and
- * cross-signed certificates; a search finds a path through all of that if there is one.
+ * A search from the server's certificate upwards, depth first: from each certificate to all that could be
+ * its issuer, anchors before what the server sent, until one of our anchors is reached. Servers send wrong
+ * orders, superfluous and cross-signed certificates; a search finds a path through all of that if there is
+ * one.
  *
- * Each step is verified by wolfSSL with a certificate manager that holds nothing but the one candidate: signature, key
- * identifiers and dates. What wolfSSL does not look at, or only between neighbours, is asked here: whether the issuer
- * may sign for servers, path lengths, name constraints, signatures with broken hashes. The first failure drops the
- * candidate; nothing that was dropped can be part of a path.
+ * Each step is verified by wolfSSL with a certificate manager that holds nothing but the one candidate:
+ * signature, key identifiers and dates. What wolfSSL does not look at, or only between neighbours, is
+ * asked here: whether the issuer may sign for servers, path lengths, name constraints, signatures with
+ * broken hashes. The first failure drops the candidate; nothing that was dropped can be part of a path.
  *
- * The number of verifications is capped: a hostile chain of certificates that all name each other as issuers would
- * otherwise have factorially many paths. */
+ * The number of verifications is capped: a hostile chain of certificates that all name each other as
+ * issuers would otherwise have factorially many paths. */
 #include "core/certpath.h"
 
 #include <wolfssl/ssl.h>
@@ -31,11 +32,13 @@ static WOLFSSL_CERT_MANAGER *manager_with(const struct cert *issuer, bool ignore
 {
 	WOLFSSL_CERT_MANAGER *cm = wolfSSL_CertManagerNew();
 	word32 flags = ignore_time ? WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY : WOLFSSL_LOAD_FLAG_NONE;
+	struct slice der = issuer->der;
+	int r;
 
 	if (!cm)
 		return NULL;
-	if (wolfSSL_CertManagerLoadCABuffer_ex(cm, issuer->der.p, (long)issuer->der.n, WOLFSSL_FILETYPE_ASN1, 0, flags) ==
-	    WOLFSSL_SUCCESS)
+	r = wolfSSL_CertManagerLoadCABuffer_ex(cm, der.p, (long)der.n, WOLFSSL_FILETYPE_ASN1, 0, flags);
+	if (r == WOLFSSL_SUCCESS)
 		return cm;
 	wolfSSL_CertManagerFree(cm);
 	return NULL;
@@ -55,8 +58,8 @@ static bool is_signed_by(const struct cert *c, const struct cert *issuer, bool i
 	return r == WOLFSSL_SUCCESS;
 }
 
-/* RFC 5280, 4.2.1.9: the intermediates that may follow below @issuer; self-issued ones do not count. path[0] is the
- * server's and no intermediate. */
+/* RFC 5280, 4.2.1.9: the intermediates that may follow below @issuer; self-issued ones do not count.
+ * path[0] is the server's and no intermediate. */
 static bool has_length_left(const struct certpath *p, const struct cert *issuer)
 {
 	unsigned below = 0;
@@ -147,16 +150,17 @@ bool certpath_find(struct certpath *p)
 	return false;
 }
 
-/* --- revocation ----------------------------------------------------------------------------------------------- */
+/* --- revocation ----------------------------------------------------------------------------------------- */
 
 static bool is_revoked(const struct cert *c, const struct cert *issuer, struct slice crl)
 {
 	WOLFSSL_CERT_MANAGER *cm = manager_with(issuer, false);
-	int r = 0;
+	int r;
 
 	if (!cm)
 		return false;
-	if (wolfSSL_CertManagerLoadCRLBuffer(cm, crl.p, (long)crl.n, WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS)
+	r = wolfSSL_CertManagerLoadCRLBuffer(cm, crl.p, (long)crl.n, WOLFSSL_FILETYPE_ASN1);
+	if (r == WOLFSSL_SUCCESS)
 		r = wolfSSL_CertManagerCheckCRL(cm, c->der.p, (int)c->der.n);
 	wolfSSL_CertManagerFree(cm);
 	if (r == CRL_CERT_DATE_ERR)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* der.h - stepping through DER (X.690) with the bounded reader.
  *
- * Only what certificates need: tags below 31, definite lengths up to 4 bytes. Everything else marks the reader bad. */
+ * Only what certificates need: tags below 31, definite lengths up to 4 bytes. Everything else marks the
+ * reader bad. */
 #ifndef CORE_DER_H
 #define CORE_DER_H
 
@@ -17,8 +18,8 @@ enum der_tag {
 	DER_CONTEXT_CONSTRUCTED = 0xa0, /* [n] constructed: DER_CONTEXT_CONSTRUCTED | n */
 };
 
-/* Step over the next element of @r. Returns its tag and sets *body to its contents; returns 0 at the end, and, with @r
- * bad, if what is left is no whole element. */
+/* Step over the next element of @r. Returns its tag and sets *body to its contents; returns 0 at the end,
+ * and, with @r bad, if what is left is no whole element. */
 static inline uint8_t der_next(struct rd *r, struct rd *body)
 {
 	uint8_t tag, first;
@@ -43,7 +44,8 @@ static inline uint8_t der_next(struct rd *r, struct rd *body)
 	return rd_ok(r) ? tag : 0;
 }
 
-/* The same for an element that must be there with @tag; anything else marks @r bad and gives an empty, bad reader. */
+/* The same for an element that must be there with @tag; anything else marks @r bad and gives an empty, bad
+ * reader. */
 static inline struct rd der_expect(struct rd *r, uint8_t tag)
 {
 	struct rd body;

@@ -5,21 +5,21 @@
  *                                        |
  *                          tls_read(), tls_write(): plaintext
  *
- * wolfSSL's callbacks never block and never touch a socket: an empty "in" is WANT_READ, which is VE_AGAIN outside.
- * WANT_WRITE must not happen while application data is encrypted, because wolfSSL then demands the same call again; so
- * tls_write() asks for room for the whole record first. Answers that wolfSSL gives by itself (alerts, key updates) have
- * OUT_RESERVE bytes on top, and no further record is let in while less than that is free. So a server that floods us with
- * questions and reads no answers stops itself.
+ * wolfSSL's callbacks never block and never touch a socket: an empty "in" is WANT_READ, which is VE_AGAIN
+ * outside. WANT_WRITE must not happen while application data is encrypted, because wolfSSL then demands
+ * the same call again; so tls_write() asks for room for the whole record first. Answers that wolfSSL gives
+ * by itself (alerts, key updates) have OUT_RESERVE bytes on top, and no further record is let in while
+ * less than that is free. So a server that floods us with questions and reads no answers stops itself.
  *
- * Both queues start with the room of a record. "in" becomes WIRE_READ_MAX when a read filled it to the brim, and goes
- * back after QUIET_TURNS reads that would have fitted the small one; "out" grows and shrinks likewise. So a bulk
- * transfer has large windows, and a tunnel at rest a few kilobytes.
+ * Both queues start with the room of a record. "in" becomes WIRE_READ_MAX when a read filled it to the
+ * brim, and goes back after QUIET_TURNS reads that would have fitted the small one; "out" grows and
+ * shrinks likewise. So a bulk transfer has large windows, and a tunnel at rest a few kilobytes.
  *
- * Whether the server is the right one is decided in on_certificate(), which wolfSSL calls while it processes the
- * Certificate message: before our Finished is sent, long before application data. wolfSSL's own opinion about the chain
- * plays no part, as its certificate manager holds no CA; trust_check() has the word. The verdict is written once: a
- * second Certificate message is refused whatever it says, and a handshake in which the callback never ran, as a resumed
- * one, does not count as finished. */
+ * Whether the server is the right one is decided in on_certificate(), which wolfSSL calls while it
+ * processes the Certificate message: before our Finished is sent, long before application data. wolfSSL's
+ * own opinion about the chain plays no part, as its certificate manager holds no CA; trust_check() has the
+ * word. The verdict is written once: a second Certificate message is refused whatever it says, and a
+ * handshake in which the callback never ran, as a resumed one, does not count as finished. */
 #include "core/tls.h"
 
 #include <assert.h>
@@ -49,7 +49,7 @@
 #define QUIET_TURNS 64u             /* small turns before a large queue is given back */
 #define OPENING_MAX 64u             /* first bytes of the peer, kept to explain a failure */
 #define OBJECT_MAX 160              /* "host:port" in messages; longer hosts are cut */
-#define RANDOM_AT 11                /* of a ClientHello's random in the first record: record and message headers, version */
+#define RANDOM_AT 11                /* of the random in the first record, behind two headers and a version */
 
 enum tls_state {
 	TLS_SHAKING, /* only tls_handshake() gets anywhere */
@@ -110,7 +110,7 @@ struct tls {
 #define DH_BITS_MIN 2048        /* below: within reach of precomputation (Logjam) */
 #define DH_BITS_MIN_LEGACY 1024
 
-/* --- faults --------------------------------------------------------------------------------------------------- */
+/* --- faults --------------------------------------------------------------------------------------------- */
 
 static int broken(struct tls *s)
 {
@@ -171,7 +171,8 @@ static const struct alert_name *find_alert(int code)
 	return &unknown;
 }
 
-/* The fatal alert that the server sent, or -1. Its code is -1 as long as none came; a warning does not end anything. */
+/* The fatal alert that the server sent, or -1. Its code is -1 as long as none came; a warning does not end
+ * anything. */
 static int received_alert(struct tls *s)
 {
 	WOLFSSL_ALERT_HISTORY h = { { -1, 0 }, { -1, 0 } };
@@ -198,20 +199,21 @@ static void explain_handshake(struct tls *s, int wolfssl_error)
 		return;
 	if (!is_tls_record(s->opening, s->opening_len)) {
 		opening_text(s, said);
-		fault_set(&s->fault, VE_PROTO, "server %s: the peer does not speak TLS: it answered \"%s\"; is the port right?",
-			  s->object, said);
+		fault_set(&s->fault, VE_PROTO, "server %s: the peer does not speak TLS: it answered \"%s\"; "
+			  "is the port right?", s->object, said);
 	} else if (alert >= 0) {
 		const struct alert_name *a = find_alert(alert);
 
-		fault_set(&s->fault, VE_TLS, "tls %s: the server ended the handshake: alert %d (%s)%s", s->object, alert,
-			  a->name, a->maybe_old ? old_server_hint(s) : "");
+		fault_set(&s->fault, VE_TLS, "tls %s: the server ended the handshake: alert %d (%s)%s",
+			  s->object, alert, a->name, a->maybe_old ? old_server_hint(s) : "");
 	} else if (s->in_eof && buf_len(&s->in.b) == 0) {
-		fault_set(&s->fault, VE_TLS, "tls %s: the server closed the connection during the TLS handshake%s", s->object,
-			  s->opening_len == 0 ? "; is this the right port?" : "");
+		fault_set(&s->fault, VE_TLS, "tls %s: the server closed the connection during the TLS "
+			  "handshake%s", s->object, s->opening_len == 0 ? "; is this the right port?" : "");
 	} else if (wolfssl_error == MEMORY_E) {
 		fault_set(&s->fault, VE_NOMEM, "tls %s: out of memory", s->object);
 	} else {
-		fault_set(&s->fault, VE_TLS, "tls %s: the TLS handshake failed: %s%s", s->object, reason_text(wolfssl_error),
+		fault_set(&s->fault, VE_TLS, "tls %s: the TLS handshake failed: %s%s", s->object,
+			  reason_text(wolfssl_error),
 			  wolfssl_error == VERSION_ERROR ? old_server_hint(s) : "");
 	}
 }
@@ -221,14 +223,14 @@ static void explain_data(struct tls *s, int wolfssl_error)
 	int alert = received_alert(s);
 
 	if (alert >= 0)
-		fault_set(&s->fault, VE_TLS, "tls %s: the server ended the connection: alert %d (%s)", s->object, alert,
-			  find_alert(alert)->name);
+		fault_set(&s->fault, VE_TLS, "tls %s: the server ended the connection: alert %d (%s)",
+			  s->object, alert, find_alert(alert)->name);
 	else
 		fault_set(&s->fault, VE_TLS, "tls %s: what the server sent cannot be read (%s)", s->object,
 			  reason_text(wolfssl_error));
 }
 
-/* --- queues --------------------------------------------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------------------------------------- */
 
 /* What is queued; nothing, if there was never anything. */
 static struct slice peek(const struct buf *b)
@@ -273,7 +275,9 @@ static bool out_room(struct tls *s, size_t n, size_t max)
 	if (needed > max)
 		return false;
 	note_use(&s->out, needed);
-	if (needed <= s->out.b.cap || resize(&s->out.b, needed > s->out.small ? s->out.large : s->out.small) == 0)
+	if (needed <= s->out.b.cap)
+		return true;
+	if (resize(&s->out.b, needed > s->out.small ? s->out.large : s->out.small) == 0)
 		return true;
 	fault_set(&s->fault, VE_NOMEM, "tls %s: out of memory", s->object);
 	return false;
@@ -381,10 +385,11 @@ void tls_out_consume(struct tls *s, size_t n)
 		return; /* no memory for a smaller one: keep this */
 }
 
-/* --- the certificate ------------------------------------------------------------------------------------------ */
+/* --- the certificate ------------------------------------------------------------------------------------ */
 
-/* Errors of wolfSSL that say "this chain leads nowhere" or "not for this use": trust_check() judges both, with the CAs
- * and the pins that wolfSSL does not know. Anything else (an unusable key, syntax, no memory) is a reason to stop. */
+/* Errors of wolfSSL that say "this chain leads nowhere" or "not for this use": trust_check() judges both,
+ * with the CAs and the pins that wolfSSL does not know. Anything else (an unusable key, syntax, no memory)
+ * is a reason to stop. */
 static bool is_for_us_to_judge(int error)
 {
 	switch (error) {
@@ -413,8 +418,8 @@ static enum verdict judge(struct tls *s, WOLFSSL_X509_STORE_CTX *store)
 	size_t n = 0;
 
 	if (!is_for_us_to_judge(store->error)) {
-		fault_set_final(&s->fault, VE_TLS, "tls %s: the server's certificate cannot be used: %s", s->object,
-				reason_text(store->error));
+		fault_set_final(&s->fault, VE_TLS, "tls %s: the server's certificate cannot be used: %s",
+				s->object, reason_text(store->error));
 		return REFUSED;
 	}
 	for (; n < CHAIN_MAX && (int)n < store->totalCerts; n++)
@@ -429,8 +434,8 @@ static enum verdict judge(struct tls *s, WOLFSSL_X509_STORE_CTX *store)
 	return ACCEPTED;
 }
 
-/* wolfSSL calls this for the certificates of the chain that it finds fault with, and always for the server's own, last,
- * with depth 0 and all the bytes. Non-zero: go on. */
+/* wolfSSL calls this for the certificates of the chain that it finds fault with, and always for the
+ * server's own, last, with depth 0 and all the bytes. Non-zero: go on. */
 static int on_certificate(int ok, WOLFSSL_X509_STORE_CTX *store)
 {
 	struct tls *s = store->userCtx;
@@ -442,7 +447,7 @@ static int on_certificate(int ok, WOLFSSL_X509_STORE_CTX *store)
 	return s->verdict == ACCEPTED;
 }
 
-/* --- key log -------------------------------------------------------------------------------------------------- */
+/* --- key log -------------------------------------------------------------------------------------------- */
 
 static int on_secret(WOLFSSL *ssl, void *secret, int n, void *ctx)
 {
@@ -472,7 +477,7 @@ static int on_secret13(WOLFSSL *ssl, int id, const unsigned char *secret, int n,
 	return 0;
 }
 
-/* --- making --------------------------------------------------------------------------------------------------- */
+/* --- making --------------------------------------------------------------------------------------------- */
 
 static int min_version(enum tls_version v)
 {
@@ -495,11 +500,12 @@ static WOLFSSL_CTX *context_new(const struct trust *t)
 	bool legacy = trust_allows_old(t);
 	const char *ciphers = legacy ? CIPHERS_MODERN CIPHERS_LEGACY : CIPHERS_MODERN;
 	word16 dh_bits = legacy ? DH_BITS_MIN_LEGACY : DH_BITS_MIN;
+	int version = min_version(trust_conf_of(t)->tls_min);
 	WOLFSSL_CTX *ctx = wolfSSL_CTX_new(wolfTLS_client_method());
 	int groups[ARRAY_LEN(curves)];
 
 	memcpy(groups, curves, sizeof(groups));
-	if (!ctx || wolfSSL_CTX_SetMinVersion(ctx, min_version(trust_conf_of(t)->tls_min)) != WOLFSSL_SUCCESS ||
+	if (!ctx || wolfSSL_CTX_SetMinVersion(ctx, version) != WOLFSSL_SUCCESS ||
 	    wolfSSL_CTX_set_cipher_list(ctx, ciphers) != WOLFSSL_SUCCESS ||
 	    wolfSSL_CTX_set_groups(ctx, groups, (int)ARRAY_LEN(groups)) != WOLFSSL_SUCCESS ||
 	    wolfSSL_CTX_SetMinDhKey_Sz(ctx, dh_bits) != WOLFSSL_SUCCESS) {
@@ -560,7 +566,7 @@ int tls_new(struct tls **ret, struct trust *t, const char *host, uint16_t port)
 	s->out = (struct queue){ .small = OUT_SMALL, .large = OUT_LARGE, .cap = OUT_SMALL };
 	s->facts.port = port;
 	snprintf(s->facts.host, sizeof(s->facts.host), "%s", host);
-	snprintf(s->object, sizeof(s->object), "%s%.140s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", port);
+	snprintf(s->object, sizeof(s->object), brackets ? "[%.140s]:%u" : "%.140s:%u", host, port);
 	if (!connection_new(s)) {
 		tls_free(s);
 		return VE_NOMEM;
@@ -580,23 +586,23 @@ void tls_free(struct tls *s)
 	free(s);
 }
 
-/* --- running -------------------------------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------------------------------------- */
 
 static void describe(struct tls *s)
 {
 	const char *version = wolfSSL_get_version(s->ssl); /* "TLSv1.3" */
 	int suite = wolfSSL_get_current_cipher_suite(s->ssl);
-	const char *name = wolfSSL_get_cipher_name_iana_from_suite((unsigned char)(suite >> 8), (unsigned char)suite);
+	const char *name = wolfSSL_get_cipher_name_iana_from_suite((byte)(suite >> 8), (byte)suite);
 
-	snprintf(s->description, sizeof(s->description), "TLS %s %s", strncmp(version, "TLSv", 4) == 0 ? version + 4 : version,
-		 name ? name : "?");
+	snprintf(s->description, sizeof(s->description), "TLS %s %s",
+		 strncmp(version, "TLSv", 4) == 0 ? version + 4 : version, name ? name : "?");
 }
 
 static int finish_handshake(struct tls *s)
 {
 	if (s->verdict != ACCEPTED) {
-		fault_set_final(&s->fault, VE_TLS, "tls %s: the handshake ended without a certificate that was checked",
-				s->object);
+		fault_set_final(&s->fault, VE_TLS, "tls %s: the handshake ended without a certificate that "
+				"was checked", s->object);
 		return broken(s);
 	}
 	/* wolfSSL made CAs of the intermediates it was shown; nobody will ask for them again. */
@@ -643,16 +649,18 @@ const struct fault *tls_fault(const struct tls *s)
 static int read_stopped(struct tls *s, int r)
 {
 	int err = wolfSSL_get_error(s->ssl, r);
+	bool at_end = s->in_eof && buf_len(&s->in.b) == 0 &&
+		      (err == SOCKET_PEER_CLOSED_E || err == SOCKET_ERROR_E);
 
 	if (err == WOLFSSL_ERROR_WANT_READ || err == WOLFSSL_ERROR_WANT_WRITE)
 		return VE_AGAIN;
-	if (err == WOLFSSL_ERROR_ZERO_RETURN || (s->in_eof && buf_len(&s->in.b) == 0 && s->records.have == 0 &&
-						 (err == SOCKET_PEER_CLOSED_E || err == SOCKET_ERROR_E))) {
+	if (err == WOLFSSL_ERROR_ZERO_RETURN || (at_end && s->records.have == 0)) {
 		s->state = TLS_ENDED;
 		return VE_EOF;
 	}
-	if (s->in_eof && buf_len(&s->in.b) == 0 && s->records.have != 0)
-		fault_set(&s->fault, VE_TLS, "tls %s: the connection ended in the middle of a TLS record", s->object);
+	if (at_end)
+		fault_set(&s->fault, VE_TLS, "tls %s: the connection ended in the middle of a TLS record",
+			  s->object);
 	else
 		explain_data(s, err);
 	return broken(s);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* trust.c - the decision about a server's certificate.
  *
- * wolfSSL runs the handshake and proves that the server has the key of the certificate it shows. Whether that
- * certificate is the right one is decided here and nowhere else, in this order:
+ * wolfSSL runs the handshake and proves that the server has the key of the certificate it shows. Whether
+ * that certificate is the right one is decided here and nowhere else, in this order:
  *
- *     --pin        one of the pins is the SHA-256 of the certificate: accepted, else refused. Nothing else counts.
+ *     --pin        is one of the pins its SHA-256? Accepted, else refused; nothing else counts.
  *     --insecure   accepted, unverified.
  *     chain        is there a path to a certificate we trust (certpath.c)?     0x800B0109
  *     revocation   is a certificate of that path on a list in --ca?            0x80092010
@@ -12,15 +12,16 @@
  *     usage        is it for servers, with a key of a sane size?               0x800B0110
  *     name         is it for the host, or --verify-name?                       0x800B010F
  *
- * A certificate that is itself in the store counts as a path of its own: that is how a self-signed one is trusted with
- * --ca. The codes are those Windows shows for the same mistakes.
+ * A certificate that is itself in the store counts as a path of its own: that is how a self-signed one is
+ * trusted with --ca. The codes are those Windows shows for the same mistakes.
  *
- * A path is accepted only from a search that minds the time. When that finds none, a second search that does not mind
- * it tells "expired" from "unknown"; its result is never accepted. */
+ * A path is accepted only from a search that minds the time. When that finds none, a second search that
+ * does not mind it tells "expired" from "unknown"; its result is never accepted. */
 #include "core/trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ struct trust {
 	bool warned;          /* --insecure was said */
 };
 
-/* --- making --------------------------------------------------------------------------------------------------- */
+/* --- making --------------------------------------------------------------------------------------------- */
 
 static int open_keylog(struct trust *t, struct fault *f)
 {
@@ -62,7 +63,7 @@ static int open_keylog(struct trust *t, struct fault *f)
 		fault_set_final(f, VE_IO, "key log %s: %s", path, strerror(errno));
 		return VE_IO;
 	}
-	log_warn("key log %s: whoever reads this file can decrypt the recorded connections, passwords included", path);
+	log_warn("key log %s: whoever reads this file can decrypt recorded connections and passwords", path);
 	return 0;
 }
 
@@ -119,7 +120,7 @@ bool trust_allows_old(const struct trust *t)
 	return t->conf->tls_min == TLS_MIN_1_0 || t->conf->tls_min == TLS_MIN_1_1;
 }
 
-/* --- pins ----------------------------------------------------------------------------------------------------- */
+/* --- pins ----------------------------------------------------------------------------------------------- */
 
 int trust_pin_parse(const char *text, uint8_t ret[static 32])
 {
@@ -155,7 +156,7 @@ static bool has_pin(const struct trust_conf *c, const uint8_t pin[static 32])
 	return false;
 }
 
-/* --- one decision --------------------------------------------------------------------------------------------- */
+/* --- one decision --------------------------------------------------------------------------------------- */
 
 struct decision {
 	struct trust *t;
@@ -174,24 +175,36 @@ struct decision {
 	struct certpath path;
 };
 
+/* The line is "tls OBJECT: " and what follows. */
+static int refuse(struct decision *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int refuse(struct decision *d, const char *fmt, ...)
+{
+	char text[FAULT_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fault_set_final(d->f, VE_TLS, "tls %s: %s", d->object, text);
+	return VE_TLS;
+}
+
 static int refuse_unknown(struct decision *d)
 {
 	const char *why = d->path.why;
 
-	fault_set_final(d->f, VE_TLS,
-			"tls %s: the certificate is not signed by a known CA%s%s%s (0x800B0109); to trust exactly this "
-			"certificate: --pin %s, to trust its CA: --ca FILE",
-			d->object, why ? " (" : "", why ? why : "", why ? ")" : "", d->pin);
-	return VE_TLS;
+	return refuse(d, "the certificate is not signed by a known CA%s%s%s (0x800B0109); to trust exactly "
+		      "this certificate: --pin %s, to trust its CA: --ca FILE",
+		      why ? " (" : "", why ? why : "", why ? ")" : "", d->pin);
 }
 
 static int refuse_unreadable(struct decision *d)
 {
 	const char *reason = wolfSSL_ERR_reason_error_string((unsigned long)d->chain[0]->err);
 
-	fault_set_final(d->f, VE_TLS, "tls %s: the certificate breaks the rules (%s; 0x800B0109); to trust exactly this "
-			"certificate: --pin %s", d->object, reason ? reason : "?", d->pin);
-	return VE_TLS;
+	return refuse(d, "the certificate breaks the rules (%s; 0x800B0109); to trust exactly this "
+		      "certificate: --pin %s", reason ? reason : "?", d->pin);
 }
 
 /* "the certificate", or "the certificate NAME of its CA". */
@@ -200,61 +213,56 @@ static const char *which(const struct decision *d, const struct cert *c, char bu
 	char name[CERT_NAMES_TEXT_MAX];
 
 	if (c == d->chain[0])
-		snprintf(buf, WHICH_MAX, "the certificate");
-	else
-		snprintf(buf, WHICH_MAX, "the certificate %.64s of its CA", cert_subject_text(c, name));
+		return "the certificate";
+	snprintf(buf, WHICH_MAX, "the certificate %.64s of its CA", cert_subject_text(c, name));
 	return buf;
 }
 
 static int refuse_time(struct decision *d, const struct cert *c)
 {
 	char date[CERT_DATE_MAX], what[WHICH_MAX];
-	bool expired = cert_time(c, d->now) > 0;
 
-	fault_set_final(d->f, VE_TLS, "tls %s: %s %s %s (0x800B0101)%s; to trust exactly this certificate all the same: "
-			"--pin %s", d->object, which(d, c, what), expired ? "expired on" : "is not valid before",
-			cert_date_text(c, d->now, date), expired ? "" : ", is this machine's clock right?", d->pin);
-	return VE_TLS;
+	cert_date_text(c, d->now, date);
+	if (cert_time(c, d->now) > 0)
+		return refuse(d, "%s expired on %s (0x800B0101); to trust exactly this certificate all the "
+			      "same: --pin %s", which(d, c, what), date, d->pin);
+	return refuse(d, "%s is not valid before %s (0x800B0101); is this machine's clock right? To trust "
+		      "exactly this certificate all the same: --pin %s", which(d, c, what), date, d->pin);
 }
 
 static int refuse_revoked(struct decision *d, const struct cert *c)
 {
 	char what[WHICH_MAX];
 
-	fault_set_final(d->f, VE_TLS, "tls %s: %s was revoked (0x80092010): its key may be in other hands; the server needs a "
-			"new one, --pin %s would trust this one all the same", d->object, which(d, c, what), d->pin);
-	return VE_TLS;
+	return refuse(d, "%s was revoked (0x80092010): its key may be in other hands; the server needs a new "
+		      "one, --pin %s would trust this one all the same", which(d, c, what), d->pin);
 }
 
 static int refuse_usage(struct decision *d)
 {
-	fault_set_final(d->f, VE_TLS, "tls %s: the certificate is not for servers (0x800B0110); to trust exactly this "
-			"certificate: --pin %s", d->object, d->pin);
-	return VE_TLS;
+	return refuse(d, "the certificate is not for servers (0x800B0110); to trust exactly this "
+		      "certificate: --pin %s", d->pin);
 }
 
 static int refuse_key(struct decision *d)
 {
-	fault_set_final(d->f, VE_TLS, "tls %s: the certificate's key is too short (RSA with %u bits, 0x800B0110); to trust "
-			"exactly this certificate: --pin %s", d->object, (unsigned)cert_rsa_bits(d->chain[0]), d->pin);
-	return VE_TLS;
+	return refuse(d, "the certificate's key is too short (RSA with %u bits, 0x800B0110); to trust "
+		      "exactly this certificate: --pin %s", (unsigned)cert_rsa_bits(d->chain[0]), d->pin);
 }
 
 static int refuse_name(struct decision *d)
 {
 	char names[CERT_NAMES_TEXT_MAX];
 
-	fault_set_final(d->f, VE_TLS, "tls %s: the certificate is for another name (0x800B010F): %s; to accept that name: "
-			"--verify-name NAME, to trust exactly this certificate: --pin %s", d->object,
-			cert_names_text(d->chain[0], names), d->pin);
-	return VE_TLS;
+	return refuse(d, "the certificate is for another name (0x800B010F): %s; to accept that name: "
+		      "--verify-name NAME, to trust exactly this certificate: --pin %s",
+		      cert_names_text(d->chain[0], names), d->pin);
 }
 
 static int refuse_pin(struct decision *d)
 {
-	fault_set_final(d->f, VE_TLS, "tls %s: the certificate is not one that --pin names; if the server was given this "
-			"new one on purpose: --pin %s", d->object, d->pin);
-	return VE_TLS;
+	return refuse(d, "the certificate is not one that --pin names; if the server was given this new one "
+		      "on purpose: --pin %s", d->pin);
 }
 
 static int no_memory(struct decision *d)
@@ -263,7 +271,7 @@ static int no_memory(struct decision *d)
 	return VE_NOMEM;
 }
 
-/* --- gathering ------------------------------------------------------------------------------------------------ */
+/* --- gathering ------------------------------------------------------------------------------------------ */
 
 /* A certificate with a copy of its bytes, in one piece of memory. */
 static struct cert *copy_cert(struct slice der)
@@ -308,8 +316,7 @@ static int take_crl(struct decision *d, struct slice der)
 	uint8_t *copy;
 
 	if (d->ncrls == ARRAY_LEN(d->crls)) {
-		fault_set_final(d->f, VE_TLS, "CA file %s: more than %u revocation lists", d->t->store.places[0], CRLS_MAX);
-		return VE_TLS;
+		return refuse(d, "more than %u revocation lists in %s", CRLS_MAX, d->t->store.places[0]);
 	}
 	copy = malloc(der.n);
 	if (!copy)
@@ -358,7 +365,7 @@ static void release(struct decision *d)
 		free((void *)d->crls[i].p);
 }
 
-/* --- deciding ------------------------------------------------------------------------------------------------- */
+/* --- deciding ------------------------------------------------------------------------------------------- */
 
 static const struct cert *first_untimely(const struct decision *d)
 {
@@ -376,14 +383,14 @@ static int check_path(struct decision *d)
 	const char *why;
 
 	d->path = (struct certpath){
-		.chain = d->chain, .nchain = d->nchain, .anchors = d->anchors, .nanchors = d->nanchors, .ref = &d->ref,
-		.allow_sha1 = trust_allows_old(d->t),
+		.chain = d->chain, .nchain = d->nchain, .anchors = d->anchors, .nanchors = d->nanchors,
+		.ref = &d->ref, .allow_sha1 = trust_allows_old(d->t),
 	};
 	if (certpath_find(&d->path)) {
 		bad = certpath_revoked(&d->path, d->crls, d->ncrls);
 		if (bad)
 			return refuse_revoked(d, bad);
-		bad = first_untimely(d); /* the server's own, if it is in the store: nobody looked at its dates so far */
+		bad = first_untimely(d); /* if it is in the store itself, nobody looked at its dates so far */
 		return bad ? refuse_time(d, bad) : 0;
 	}
 	why = d->path.why;
@@ -425,8 +432,8 @@ static void write_pin(char text[static PIN_TEXT_MAX], const uint8_t pin[static 3
 static void warn_insecure(struct decision *d)
 {
 	if (!d->t->warned)
-		log_warn("tls %s: --insecure: the server's certificate is not verified, anybody on the way may read the "
-			 "login; --pin %s would trust only this certificate", d->object, d->pin);
+		log_warn("tls %s: --insecure: the server's certificate is not verified, anybody on the way "
+			 "may read the login; --pin %s would trust only this certificate", d->object, d->pin);
 	d->t->warned = true;
 }
 
@@ -463,10 +470,10 @@ int trust_check(struct trust *t, const char *object, const char *host, const str
 	return err;
 }
 
-/* --- key log -------------------------------------------------------------------------------------------------- */
+/* --- key log -------------------------------------------------------------------------------------------- */
 
-void trust_keylog(struct trust *t, const char *label, const uint8_t client_random[static 32], const uint8_t *secret,
-		  size_t n)
+void trust_keylog(struct trust *t, const char *label, const uint8_t client_random[static 32],
+		  const uint8_t *secret, size_t n)
 {
 	char line[64 + 2 * 32 + 2 * SECRET_MAX + 3], *at;
 

@@ -5,19 +5,23 @@
  *         |             |             |          |
  *         +-------------+-------------+----------+--> FAILED: closed() is due, then was called
  *
- * Connecting follows RFC 8305 in its simple form: one attempt after the other, each WIRE_STAGGER_MS after the one before
- * or as soon as that has failed; older ones go on meanwhile. So a network whose IPv6 leads nowhere costs a quarter of a
- * second and not ten. The first attempt that succeeds becomes the connection, the others are closed.
+ * Connecting follows RFC 8305 in its simple form: one attempt after the other, each WIRE_STAGGER_MS after
+ * the one before or as soon as that has failed; older ones go on meanwhile. So a network whose IPv6 leads
+ * nowhere costs a quarter of a second and not ten. The first attempt that succeeds becomes the connection,
+ * the others are closed.
  *
- * Reading. libuv reads straight into the window of tls.c. After each read the owner is told; it owes us a wire_read()
- * that says VE_AGAIN, and until then the socket is not read again: what the owner cannot take stays with the server.
+ * Reading. libuv reads straight into the window of tls.c. After each read the owner is told; it owes us a
+ * wire_read() that says VE_AGAIN, and until then the socket is not read again: what the owner cannot take
+ * stays with the server.
  *
- * Writing. What tls.c has encrypted is offered to the kernel at once. If that takes only a part, a small piece of the rest
- * is copied into a block and given to uv_write(), whose callback says when to go on. So no memory that tls.c may move is
- * ever lent to libuv, and never more than one block is copied for a full socket buffer.
+ * Writing. What tls.c has encrypted is offered to the kernel at once. If that takes only a part, a small
+ * piece of the rest is copied into a block and given to uv_write(), whose callback says when to go on. So
+ * no memory that tls.c may move is ever lent to libuv, and never more than one block is copied for a full
+ * socket buffer.
  *
- * Nothing fails in the middle of the owner's call: fail() records the fault and the timer reports it from the loop. And
- * nothing is freed in the middle of anything: wire_close() closes the handles, the last close callback frees. */
+ * Nothing fails in the middle of the owner's call: fail() records the fault and the timer reports it from
+ * the loop. And nothing is freed in the middle of anything: wire_close() closes the handles, the last
+ * close callback frees. */
 #include "core/wire.h"
 
 #include <assert.h>
@@ -31,8 +35,9 @@
 #include "core/tls.h"
 
 #define BLOCK_SIZE (16u * KIB)
-#define NOTSENT_LOWAT (128 * 1024) /* bytes the kernel may hold unsent before a socket counts as full: more would only wait
-				    * there, behind which a keep-alive or a small request cannot pass */
+/* Unsent bytes in the kernel at which the socket counts as full: more would only wait there, and every
+ * keep-alive and small request behind it. */
+#define NOTSENT_LOWAT (128 * 1024)
 #define ROOM_WANTED (WIRE_WRITE_MAX / 2) /* writable() comes when the output is below: fewer, larger turns */
 #define ADDRESS_TEXT_MAX 64        /* an IPv6 address with a zone */
 #define OBJECT_MAX 160             /* "host:port" in messages; longer hosts are cut */
@@ -137,7 +142,7 @@ static void fail(struct wire *w)
 	wake_in(w, 0);
 }
 
-/* --- the end of things ---------------------------------------------------------------------------------------- */
+/* --- the end of things ---------------------------------------------------------------------------------- */
 
 static void let_go(struct wire *w)
 {
@@ -176,7 +181,7 @@ static void close_attempts(struct wire *w)
 	}
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------------------------------------- */
 
 static void shake(struct wire *w);
 static void after_output(struct wire *w);
@@ -218,7 +223,8 @@ static int start_write(struct wire *w, struct slice s)
 	return 0;
 }
 
-/* Offer the kernel everything there is. With @may_wait, libuv gets what it does not take. Returns 0 or libuv's code. */
+/* Offer the kernel everything there is. With @may_wait, libuv gets what it does not take. Returns 0 or
+ * libuv's code. */
 static int push_output(struct wire *w, bool may_wait)
 {
 	while (!w->block) {
@@ -270,7 +276,7 @@ static void on_written(uv_write_t *req, int status)
 		after_output(w);
 }
 
-/* --- the open connection -------------------------------------------------------------------------------------- */
+/* --- the open connection -------------------------------------------------------------------------------- */
 
 /* tls.c has come to its end: find out whose fault it is. */
 static void end_of_stream(struct wire *w)
@@ -279,7 +285,8 @@ static void end_of_stream(struct wire *w)
 
 	flush(w); /* an alert for the server may be there */
 	if (w->broken != 0 && w->broken != UV_EOF)
-		fault_set(&w->fault, VE_LOST, "server %s: the connection broke: %s", w->object, uv_strerror(w->broken));
+		fault_set(&w->fault, VE_LOST, "server %s: the connection broke: %s", w->object,
+			  uv_strerror(w->broken));
 	else if (f->err != 0)
 		w->fault = *f;
 	else
@@ -325,18 +332,20 @@ static void after_output(struct wire *w)
 		w->want_room = false;
 		w->ev->writable(w->ctx);
 	}
-	if (!w->released && w->state == WIRE_OPEN && ((w->stalled && !tls_in_waits_for_out(w->tls)) || w->broken != 0))
+	if (w->released || w->state != WIRE_OPEN)
+		return;
+	if (w->broken != 0 || (w->stalled && !tls_in_waits_for_out(w->tls)))
 		deliver(w);
 }
 
 int wire_read(struct wire *w, uint8_t *p, size_t cap, size_t *ret)
 {
-	int err = w->tls && (w->state == WIRE_OPEN || w->state == WIRE_FAILED) ? tls_read(w->tls, p, cap, ret) : VE_AGAIN;
+	int err = w->tls ? tls_read(w->tls, p, cap, ret) : VE_AGAIN;
 
 	if (err == 0)
 		return 0;
 	if (w->state != WIRE_OPEN)
-		return err == VE_AGAIN ? VE_EOF : err;
+		return w->state == WIRE_FAILED ? VE_EOF : VE_AGAIN;
 	if (err == VE_AGAIN) {
 		flush(w); /* answers of TLS itself */
 		w->owed = false;
@@ -381,7 +390,20 @@ void wire_flush(struct wire *w)
 		flush(w);
 }
 
-/* --- TLS handshake -------------------------------------------------------------------------------------------- */
+/* --- TLS handshake -------------------------------------------------------------------------------------- */
+
+static void fail_handshake(struct wire *w)
+{
+	const struct fault *f = tls_fault(w->tls);
+
+	/* tls.c only knows that the stream ended; unless it found something worse, the reason is here. */
+	if (w->broken != 0 && w->broken != UV_EOF && f->err == VE_TLS && !f->final)
+		fault_set(&w->fault, VE_TLS, "tls %s: the connection broke during the TLS handshake: %s",
+			  w->object, uv_strerror(w->broken));
+	else
+		w->fault = *f;
+	fail(w);
+}
 
 static void shake(struct wire *w)
 {
@@ -393,12 +415,7 @@ static void shake(struct wire *w)
 	if (err == VE_AGAIN)
 		err = tls_handshake(w->tls); /* now it knows that nothing will come */
 	if (err != 0) {
-		if (w->broken != 0 && w->broken != UV_EOF && tls_fault(w->tls)->err == VE_TLS && !tls_fault(w->tls)->final)
-			fault_set(&w->fault, VE_TLS, "tls %s: the connection broke during the TLS handshake: %s", w->object,
-				  uv_strerror(w->broken));
-		else
-			w->fault = *tls_fault(w->tls);
-		fail(w);
+		fail_handshake(w);
 		return;
 	}
 	uv_timer_stop(&w->timer);
@@ -473,7 +490,7 @@ static void start_tls(struct wire *w)
 	shake(w);
 }
 
-/* --- connecting ----------------------------------------------------------------------------------------------- */
+/* --- connecting ----------------------------------------------------------------------------------------- */
 
 static const char *address_text(const union address *a, char buf[static ADDRESS_TEXT_MAX])
 {
@@ -482,7 +499,8 @@ static const char *address_text(const union address *a, char buf[static ADDRESS_
 	return buf;
 }
 
-/* How much a failure says about the server: a refusal comes from there, an unreachable network is nearer to us. */
+/* How much a failure says about the server: a refusal comes from there, an unreachable network is nearer
+ * to us. */
 static unsigned weight(int why)
 {
 	switch (why) {
@@ -512,16 +530,18 @@ static void fail_connect(struct wire *w)
 
 	address_text(w->worst_at, at);
 	if (w->naddresses > 1)
-		snprintf(others, sizeof(others), " and %u other address%s", w->naddresses - 1, w->naddresses > 2 ? "es" : "");
+		snprintf(others, sizeof(others), " and %u other address%s", w->naddresses - 1,
+			 w->naddresses > 2 ? "es" : "");
 	if (w->worst == UV_ECONNREFUSED)
-		fault_set(&w->fault, VE_CONNECT, "server %s: connection refused (%s%s); is the server running, is the port "
-			  "right?", w->object, at, others);
+		fault_set(&w->fault, VE_CONNECT, "server %s: connection refused (%s%s); is the server "
+			  "running, is the port right?", w->object, at, others);
 	else if (w->worst == UV_ETIMEDOUT)
-		fault_set(&w->fault, VE_CONNECT, "server %s: no answer within %u s (%s%s); is the address right, is a firewall "
-			  "in the way?", w->object, (w->connect_ms + 999) / 1000, at, others);
+		fault_set(&w->fault, VE_CONNECT, "server %s: no answer within %u s (%s%s); is the address "
+			  "right, is a firewall in the way?", w->object, (w->connect_ms + 999) / 1000, at,
+			  others);
 	else
-		fault_set(&w->fault, VE_CONNECT, "server %s: cannot connect: %s (%s%s); does this machine's network work?",
-			  w->object, uv_strerror(w->worst), at, others);
+		fault_set(&w->fault, VE_CONNECT, "server %s: cannot connect: %s (%s%s); does this machine's "
+			  "network work?", w->object, uv_strerror(w->worst), at, others);
 	fail(w);
 }
 
@@ -634,7 +654,7 @@ static void start_connecting(struct wire *w)
 	proceed(w);
 }
 
-/* --- resolving ------------------------------------------------------------------------------------------------ */
+/* --- resolving ------------------------------------------------------------------------------------------ */
 
 static bool is_usable(const struct addrinfo *ai)
 {
@@ -676,8 +696,8 @@ static void fail_resolve(struct wire *w, int why)
 	if (why == UV_EAI_NONAME || why == UV_EAI_NODATA || why == 0)
 		fault_set(&w->fault, VE_RESOLVE, "server %s: unknown host; is the name right?", w->object);
 	else
-		fault_set(&w->fault, VE_RESOLVE, "server %s: the name cannot be resolved: %s; does this machine's DNS work?",
-			  w->object, uv_strerror(why));
+		fault_set(&w->fault, VE_RESOLVE, "server %s: the name cannot be resolved: %s; does this "
+			  "machine's DNS work?", w->object, uv_strerror(why));
 	fail(w);
 }
 
@@ -700,7 +720,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *all)
 
 static void start_resolving(struct wire *w)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
 	char service[8];
 	int r;
 
@@ -721,7 +741,7 @@ static void start_resolving(struct wire *w)
 	w->pending++;
 }
 
-/* --- outside -------------------------------------------------------------------------------------------------- */
+/* --- outside -------------------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -735,8 +755,8 @@ static void on_timer(uv_timer_t *timer)
 		proceed(w);
 		break;
 	case WIRE_SHAKING:
-		fault_set(&w->fault, VE_TLS, "tls %s: the TLS handshake was not finished within %u s; is this the right port?",
-			  w->object, (w->tls_ms + 999) / 1000);
+		fault_set(&w->fault, VE_TLS, "tls %s: the TLS handshake was not finished within %u s; is "
+			  "this the right port?", w->object, (w->tls_ms + 999) / 1000);
 		fail(w);
 		break;
 	case WIRE_OPEN: /* the socket broke */
@@ -767,7 +787,7 @@ int wire_open(struct wire **ret, uv_loop_t *loop, const char *host, uint16_t por
 	w->connect_ms = WIRE_CONNECT_MS;
 	w->tls_ms = WIRE_TLS_MS;
 	snprintf(w->host, sizeof(w->host), "%s", host);
-	snprintf(w->object, sizeof(w->object), "%s%.140s%s:%u", brackets ? "[" : "", host, brackets ? "]" : "", port);
+	snprintf(w->object, sizeof(w->object), brackets ? "[%.140s]:%u" : "%.140s:%u", host, port);
 	uv_timer_init(loop, &w->timer);
 	w->timer.data = w;
 	w->pending++;

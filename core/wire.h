@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* wire.h - one TLS connection to a server, on libuv.
  *
- * Resolves the name (libuv's pool, never the loop thread), connects (IPv6 and IPv4 interleaved, each address a little
- * after the one before and with its own time limit; the first that answers is taken), shakes hands, then moves
- * ciphertext between the socket and tls.c. Plaintext is pulled and pushed by the owner, inside and outside of events. At
- * most one write to the socket is under way; a second one is collected meanwhile. Nothing is queued beyond
- * WIRE_WRITE_MAX: wire_write() takes less instead; and while the owner does not pull, nothing is read. */
+ * Resolves the name (libuv's pool, never the loop thread), connects (IPv6 and IPv4 interleaved, each
+ * address a little after the one before and with its own time limit; the first that answers is taken),
+ * shakes hands, then moves ciphertext between the socket and tls.c. Plaintext is pulled and pushed by the
+ * owner, inside and outside of events. At most one write to the socket is under way; a second one is
+ * collected meanwhile. Nothing is queued beyond WIRE_WRITE_MAX: wire_write() takes less instead; and while
+ * the owner does not pull, nothing is read. SIGPIPE must be ignored, as main() does: libuv does not mask
+ * it. */
 #ifndef CORE_WIRE_H
 #define CORE_WIRE_H
 
@@ -19,35 +21,40 @@
 struct wire;
 
 struct wire_events {
-	void (*opened)(void *ctx, const struct wire_facts *facts); /* TLS is up */
-	void (*readable)(void *ctx);                               /* wire_read() may have something: pull until VE_AGAIN,
-	                                                            * or, if you cannot, later, without another event */
-	void (*writable)(void *ctx);                               /* after a wire_write() that took less: room again */
-	void (*closed)(void *ctx, const struct fault *f);          /* last event; VE_EOF if the server closed cleanly */
+	/* TLS is up. */
+	void (*opened)(void *ctx, const struct wire_facts *facts);
+	/* wire_read() may have something: pull until VE_AGAIN. If you cannot now, do it later: no event
+	 * reminds you. */
+	void (*readable)(void *ctx);
+	/* After a wire_write() that took less: there is room again. */
+	void (*writable)(void *ctx);
+	/* The last event; VE_EOF if the server closed cleanly. */
+	void (*closed)(void *ctx, const struct fault *f);
 };
 
-/* Start connecting to @host (name or address literal, no brackets) and @port. @trust, @ev, @ctx are lent until
- * wire_close(); @host is copied. No event comes before this returns. Returns 0 and *ret, or VE_NOMEM.
- * Faults: VE_RESOLVE; VE_CONNECT with the address and the system's reason; VE_TLS; VE_PROTO if the peer does not speak
- * TLS; VE_LOST if the connection broke after opened(). */
+/* Start connecting to @host (name or address literal, no brackets) and @port. @trust, @ev, @ctx are lent
+ * until wire_close(); @host is copied. No event comes before this returns. Returns 0 and *ret, or
+ * VE_NOMEM. Faults: VE_RESOLVE; VE_CONNECT with the address and the system's reason; VE_TLS; VE_PROTO if
+ * the peer does not speak TLS; VE_LOST if the connection broke after opened(). */
 int wire_open(struct wire **ret, uv_loop_t *loop, const char *host, uint16_t port, struct trust *trust,
 	      const struct wire_events *ev, void *ctx);
 
-/* Other time limits than WIRE_CONNECT_MS (for each address) and WIRE_TLS_MS; right after wire_open(). For tests. */
+/* Other time limits than WIRE_CONNECT_MS (for each address) and WIRE_TLS_MS; right after wire_open(). For
+ * tests. */
 void wire_set_limits(struct wire *w, uint32_t connect_ms, uint32_t tls_ms);
 
 /* Pull plaintext: 0 with *ret >= 1; VE_AGAIN: wait for readable; VE_EOF or VE_TLS: closed() will say why. */
 int wire_read(struct wire *w, uint8_t *p, size_t cap, size_t *ret);
 
-/* Push plaintext; returns how much was taken, 0..n. Less than @n: writable() follows when there is room. Bytes leave
- * with the next wire_flush(). */
+/* Push plaintext; returns how much was taken, 0..n. Less than @n: writable() follows when there is room.
+ * Bytes leave with the next wire_flush(). */
 size_t wire_write(struct wire *w, const uint8_t *p, size_t n);
 
 /* Hand what wire_write() encrypted to the kernel: at once if it takes it, else when it can. */
 void wire_flush(struct wire *w);
 
-/* Send close_notify as far as the socket takes it, close, free when libuv is done. No event after this call; *w is gone
- * for the caller. Safe inside any event. NULL is fine. */
+/* Send close_notify as far as the socket takes it, close, free when libuv is done. No event after this
+ * call; *w is gone for the caller. Safe inside any event. NULL is fine. */
 void wire_close(struct wire *w);
 
 #endif

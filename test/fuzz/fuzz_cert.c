@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fuzz_cert.c - certificates from the network, and everything that is asked of them.
  *
- * The input is a chain: each certificate led by its length in two bytes. The last one is also what is trusted, so that a
- * path can be found, and served again as a revocation list. */
+ * The input is a chain: each certificate led by its length in two bytes. The last one is also what is
+ * trusted, so that a path can be found, and served again as a revocation list. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

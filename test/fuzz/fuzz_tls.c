@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fuzz_tls.c - a TLS client that is told anything.
  *
- * The first byte chooses the client: bits 0-1 the oldest version, bit 2 pins instead of --insecure, bits 3-7 the size of
- * the pieces the rest arrives in. Our half of the key exchange is random and unknown to whoever made the input, so no
- * input may get through a handshake: that is checked. (The randomness is wolfSSL's, so runs differ in keys, not in
- * paths.) */
+ * The first byte chooses the client: bits 0-1 the oldest version, bit 2 pins instead of --insecure, bits
+ * 3-7 the size of the pieces the rest arrives in. Our half of the key exchange is random and unknown to
+ * whoever made the input, so no input may get through a handshake: that is checked. (The randomness is
+ * wolfSSL's, so runs differ in keys, not in paths.) */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tls_peer.h - a TLS server in memory, for tests. Ciphertext in and out are unbounded queues: it takes and gives what
- * the test moves. Mistakes of the test itself abort. */
+/* tls_peer.h - a TLS server in memory, for tests. Ciphertext in and out are unbounded queues: it takes and
+ * gives what the test moves. Mistakes of the test itself abort. */
 #ifndef TEST_TLS_PEER_H
 #define TEST_TLS_PEER_H
 

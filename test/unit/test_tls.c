@@ -16,6 +16,7 @@
 #include "core/castore.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "core/rd.h"
 #include "core/tls.h"
 #include "core/trust.h"
 #include "test/support/tls_peer.h"
@@ -23,7 +24,7 @@
 #define CERTS "test/data/certs/"
 #define VPN "vpn.example.com"
 
-/* --- a client and a server ------------------------------------------------------------------------------------ */
+/* --- a client and a server ------------------------------------------------------------------------------ */
 
 struct pair {
 	struct trust_conf conf;
@@ -156,7 +157,7 @@ static size_t read_all(struct pair *p, uint8_t *to, size_t cap)
 	return got;
 }
 
-/* --- it works ------------------------------------------------------------------------------------------------- */
+/* --- it works ------------------------------------------------------------------------------------------- */
 
 static void test_versions_and_keys(void **state)
 {
@@ -253,6 +254,104 @@ static void test_facts(void **state)
 	pair_fini(&p);
 }
 
+/* The first thing a server, and everybody on the way, hears of us. */
+struct hello {
+	uint16_t suites[64], groups[16], signatures[32], versions[8], extensions[32];
+	size_t nsuites, ngroups, nsignatures, nversions, nextensions;
+};
+
+static size_t read_numbers(struct rd list, uint16_t *to, size_t max)
+{
+	size_t n = 0;
+
+	for (; rd_left(&list) > 0 && n < max; n++)
+		to[n] = rd_u16(&list);
+	assert_true(rd_done(&list));
+	return n;
+}
+
+static void read_hello(struct slice record, struct hello *h)
+{
+	struct rd r = rd_init(record.p, record.n), extensions, one;
+
+	memset(h, 0, sizeof(*h));
+	rd_skip(&r, 5 + 4 + 2 + 32);
+	rd_skip(&r, rd_u8(&r)); /* session id */
+	h->nsuites = read_numbers(rd_sub(&r, rd_u16(&r)), h->suites, ARRAY_LEN(h->suites));
+	rd_skip(&r, rd_u8(&r)); /* compression */
+	extensions = rd_sub(&r, rd_u16(&r));
+	assert_true(rd_done(&r));
+	while (rd_left(&extensions) > 0) {
+		uint16_t type = rd_u16(&extensions);
+
+		one = rd_sub(&extensions, rd_u16(&extensions));
+		h->extensions[h->nextensions++] = type;
+		if (type == 10)
+			h->ngroups = read_numbers(rd_sub(&one, rd_u16(&one)), h->groups, 16);
+		if (type == 13)
+			h->nsignatures = read_numbers(rd_sub(&one, rd_u16(&one)), h->signatures, 32);
+		if (type == 43)
+			h->nversions = read_numbers(rd_sub(&one, rd_u8(&one)), h->versions, 8);
+	}
+}
+
+static bool lists(const uint16_t *v, size_t n, unsigned what)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (v[i] == what)
+			return true;
+	}
+	return false;
+}
+
+static void test_client_hello(void **state)
+{
+	/* TLS 1.3; ECDHE and DHE with AES-GCM and ChaCha20; the signal of RFC 5746 */
+	static const uint16_t modern[] = {
+		0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c, 0xc02f, 0xc030, 0xcca8, 0xcca9, 0xccaa, 0x009e, 0x009f, 0x00ff,
+	};
+	struct trust_conf conf = by_ca;
+	struct hello h;
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, &conf, VPN, NULL);
+	assert_int_equal(tls_handshake(p.c), VE_AGAIN);
+	read_hello(tls_out_peek(p.c), &h);
+	for (size_t i = 0; i < h.nsuites; i++) {
+		if (!lists(modern, ARRAY_LEN(modern), h.suites[i]))
+			fail_msg("suite %04x", h.suites[i]);
+	}
+	assert_int_equal(h.nsuites, ARRAY_LEN(modern));
+	assert_int_equal(h.ngroups, 3);
+	assert_true(lists(h.groups, h.ngroups, 29) && lists(h.groups, h.ngroups, 23) && lists(h.groups, h.ngroups, 24));
+	for (size_t i = 0; i < h.nsignatures; i++) {
+		if (h.signatures[i] >> 8 < 3) /* MD5, SHA-1 */
+			fail_msg("signature %04x", h.signatures[i]);
+	}
+	assert_true(lists(h.signatures, h.nsignatures, 0x0403) && lists(h.signatures, h.nsignatures, 0x0804));
+	assert_int_equal(h.nversions, 2);
+	assert_true(lists(h.versions, h.nversions, 0x0304) && lists(h.versions, h.nversions, 0x0303));
+	assert_true(lists(h.extensions, h.nextensions, 0));   /* SNI */
+	assert_true(lists(h.extensions, h.nextensions, 23));  /* extended master secret */
+	assert_false(lists(h.extensions, h.nextensions, 16)); /* ALPN */
+	assert_false(lists(h.extensions, h.nextensions, 41)); /* resumption */
+	pair_fini(&p);
+
+	conf.tls_min = TLS_MIN_1_0;
+	pair_init(&p, &conf, VPN, NULL);
+	assert_int_equal(tls_handshake(p.c), VE_AGAIN);
+	read_hello(tls_out_peek(p.c), &h);
+	assert_true(lists(h.suites, h.nsuites, 0x002f)); /* TLS_RSA_WITH_AES_128_CBC_SHA */
+	assert_true(lists(h.suites, h.nsuites, 0x1301));
+	for (size_t i = 0; i < h.nsuites; i++) {
+		static const uint16_t broken[] = { 0x0000, 0x0001, 0x0002, 0x0004, 0x0005, 0x0009, 0x000a, 0xc007, 0xc011 };
+
+		assert_false(lists(broken, ARRAY_LEN(broken), h.suites[i])); /* NULL, RC4, DES, 3DES */
+	}
+	pair_fini(&p);
+}
+
 static void test_sni(void **state)
 {
 	static const struct {
@@ -281,7 +380,7 @@ static void test_sni(void **state)
 	}
 }
 
-/* --- it refuses ----------------------------------------------------------------------------------------------- */
+/* --- it refuses ----------------------------------------------------------------------------------------- */
 
 /* Not a byte of ours may get through a handshake that was refused. */
 static void assert_shut(struct pair *p)
@@ -396,8 +495,9 @@ static void test_pinned(void **state)
 	}
 }
 
-/* A certificate whose key the server does not have: nothing about it is believed. wolfSSL's server refuses to load such a
- * pair, so a good certificate is changed on its way (TLS 1.2 sends it in the clear) to a client that would take any. */
+/* A certificate whose key the server does not have: nothing about it is believed. wolfSSL's server refuses
+ * to load such a pair, so a good certificate is changed on its way (TLS 1.2 sends it in the clear) to a
+ * client that would take any. */
 static void test_stolen_certificate(void **state)
 {
 	struct tls_peer_conf server = { .chain = "good", .max_version = 12 };
@@ -480,7 +580,7 @@ static void test_old_servers(void **state)
 	}
 }
 
-/* --- what else may listen on the port --------------------------------------------------------------------------- */
+/* --- what else may listen on the port ------------------------------------------------------------------- */
 
 static void test_not_tls(void **state)
 {
@@ -551,7 +651,7 @@ static void test_silence(void **state)
 	pair_fini(&p);
 }
 
-/* --- any shape of delivery ------------------------------------------------------------------------------------ */
+/* --- any shape of delivery ------------------------------------------------------------------------------ */
 
 static const char answer[] = "what the server says after the handshake";
 
@@ -650,8 +750,8 @@ static void test_every_truncation(void **state)
 	}
 }
 
-/* A byte is changed anywhere: nothing wrong is ever believed. Only the version in front of a record that is not encrypted
- * is ignored, as RFC 8446, 5.1 demands. */
+/* A byte is changed anywhere: nothing wrong is ever believed. Only the version in front of a record that
+ * is not encrypted is ignored, as RFC 8446, 5.1 demands. */
 static void test_every_change(void **state)
 {
 	(void)state;
@@ -672,7 +772,7 @@ static void test_every_change(void **state)
 	}
 }
 
-/* --- moving much ---------------------------------------------------------------------------------------------- */
+/* --- moving much ---------------------------------------------------------------------------------------- */
 
 static uint32_t seed;
 
@@ -825,7 +925,8 @@ static void test_output_full(void **state)
 	pair_fini(&p);
 }
 
-/* A server that asks for new keys for ever and reads no answers: the output stays bounded, and nothing breaks. */
+/* A server that asks for new keys for ever and reads no answers: the output stays bounded, and nothing
+ * breaks. */
 static void test_key_update_flood(void **state)
 {
 	static uint8_t data[70000];
@@ -864,7 +965,7 @@ static void test_key_update_flood(void **state)
 	pair_fini(&p);
 }
 
-/* --- ends ----------------------------------------------------------------------------------------------------- */
+/* --- ends ----------------------------------------------------------------------------------------------- */
 
 static void test_close_notify(void **state)
 {
@@ -1018,6 +1119,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_versions_and_keys),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_client_hello),
 		cmocka_unit_test(test_sni),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_pinned),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_trust.c - every way in which a server's certificate can be right or wrong, without a handshake around it. */
+/* test_trust.c - every way in which a server's certificate can be right or wrong, without a handshake
+ * around it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@
 
 #define CERTS "test/data/certs/"
 
-/* --- help ----------------------------------------------------------------------------------------------------- */
+/* --- help ----------------------------------------------------------------------------------------------- */
 
 struct chain {
 	struct slice v[12];
@@ -119,7 +120,7 @@ static void check_samples(const struct sample *v, size_t n, const struct trust_c
 #define REVOKED "0x80092010"
 #define VPN "vpn.example.com"
 
-/* --- who signed it -------------------------------------------------------------------------------------------- */
+/* --- who signed it -------------------------------------------------------------------------------------- */
 
 static void test_chain(void **state)
 {
@@ -225,7 +226,7 @@ static void test_subtrees(void **state)
 	}
 }
 
-/* --- when, what for, whose ------------------------------------------------------------------------------------ */
+/* --- when, what for, whose ------------------------------------------------------------------------------ */
 
 static void test_time(void **state)
 {
@@ -322,7 +323,8 @@ static void test_names(void **state)
 	check_samples(as_vpn, ARRAY_LEN(as_vpn), &other);
 }
 
-/* Addresses of 0 and 3 bytes, an empty name: wolfSSL refuses such a certificate, and we do not lean on that. */
+/* Addresses of 0 and 3 bytes, an empty name: wolfSSL refuses such a certificate, and we do not lean on
+ * that. */
 static void test_short_names(void **state)
 {
 	static const char *const names[] = { "192.0.2.1", "192.0.2.0", "2001:db8::1", "::", "", ".", VPN };
@@ -362,7 +364,7 @@ static void test_self_signed(void **state)
 	check_samples(old, ARRAY_LEN(old), &(struct trust_conf){ .tls_min = TLS_MIN_1_0 });
 }
 
-/* --- stores --------------------------------------------------------------------------------------------------- */
+/* --- stores --------------------------------------------------------------------------------------------- */
 
 static char scratch[] = "/tmp/softsocks-test-XXXXXX";
 
@@ -581,6 +583,15 @@ static void test_store_changes(void **state)
 	unload(&c);
 }
 
+static unsigned warnings;
+
+static void count_warnings(void *ctx, enum log_level level, const char *line)
+{
+	(void)ctx;
+	if (level == LOG_WARN && (strstr(line, "--insecure") || strstr(line, "out of date")))
+		warnings++;
+}
+
 static void test_revocation(void **state)
 {
 	static const char *const good[] = { "@ca", "@crl", NULL }, *const stale[] = { "@ca", "@crl-stale", NULL };
@@ -594,7 +605,11 @@ static void test_revocation(void **state)
 	expect(&conf, "good", NULL);
 	expect(&conf, "good-below sub-ca", NULL);
 	conf.ca_file = write_store("stale.pem", stale);
-	expect(&conf, "revoked", NULL); /* with a warning: a list that is out of date proves nothing */
+	log_set_sink(count_warnings, NULL);
+	warnings = 0;
+	expect(&conf, "revoked", NULL); /* a list that is out of date proves nothing */
+	assert_int_equal(warnings, 1);
+	log_set_sink(NULL, NULL);
 	conf.ca_file = write_store("foreign.pem", foreign);
 	expect(&conf, "revoked", REVOKED);
 	expect(&conf, "by-twin", NULL); /* same issuer's name, not its list */
@@ -617,7 +632,7 @@ static void test_confused_chain(void **state)
 	check_samples(v, ARRAY_LEN(v), &(struct trust_conf){ .tls_min = TLS_MIN_1_2 });
 }
 
-/* --- pins and --insecure -------------------------------------------------------------------------------------- */
+/* --- pins and --insecure -------------------------------------------------------------------------------- */
 
 static void pin_of(const char *name, uint8_t pin[static 32])
 {
@@ -719,15 +734,6 @@ static void test_pin_texts(void **state)
 	assert_memory_equal(pin, same, 32); /* untouched by all that */
 }
 
-static unsigned warnings;
-
-static void count_warnings(void *ctx, enum log_level level, const char *line)
-{
-	(void)ctx;
-	if (level == LOG_WARN && strstr(line, "--insecure"))
-		warnings++;
-}
-
 static void test_insecure(void **state)
 {
 	struct trust_conf conf = { .insecure = true };
@@ -751,7 +757,8 @@ static void test_insecure(void **state)
 	log_set_sink(NULL, NULL);
 }
 
-/* Certificates come from the network: cut or changed anywhere, they are refused, not believed and not fatal. */
+/* Certificates come from the network: cut or changed anywhere, they are refused, not believed and not
+ * fatal. */
 static void test_damaged(void **state)
 {
 	struct trust_conf conf = { .ca_file = CERTS "ca.pem" };
@@ -781,7 +788,7 @@ static void test_damaged(void **state)
 	unload(&c);
 }
 
-/* --- key log -------------------------------------------------------------------------------------------------- */
+/* --- key log -------------------------------------------------------------------------------------------- */
 
 static void test_keylog(void **state)
 {
@@ -815,7 +822,7 @@ static void test_keylog(void **state)
 	log_set_sink(NULL, NULL);
 }
 
-/* --- DER ------------------------------------------------------------------------------------------------------ */
+/* --- DER ------------------------------------------------------------------------------------------------ */
 
 static void test_der(void **state)
 {
@@ -850,7 +857,7 @@ static void test_der(void **state)
 	}
 }
 
-/* --- all ------------------------------------------------------------------------------------------------------ */
+/* --- all ------------------------------------------------------------------------------------------------ */
 
 static int set_up(void **state)
 {
