@@ -20,7 +20,7 @@ prepare()
 	[ -e "$debs/.packages/sstp-client" ] || third_party/apt debs "$debs" sstp-client || exit 4
 	build_tools
 	test/gateway/build "$SERVER/gateway" -O2 -g || exit 1
-	fetch_openssl
+	fetch_tools
 	use_debs
 	mkdir -p "$SERVER/files" "$SERVER/uploads"
 	printf 'alice:%s\n' "$(alice_password)" > "$SERVER/users"
