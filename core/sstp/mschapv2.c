@@ -242,7 +242,7 @@ void mschapv2_write_value(struct wr *w, const uint8_t peer_challenge[static MSCH
 }
 
 /* The value of the field @name of "E=691 R=0 M=any words": up to the next blank, for M up to the end. */
-static bool find_field(struct slice text, char name, struct slice *ret)
+static bool find_field(struct slice text, uint8_t name, struct slice *ret)
 {
 	size_t at = 0;
 

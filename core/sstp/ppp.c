@@ -454,7 +454,7 @@ static bool is_over(const struct ppp *p, const struct ppp_fsm *f)
 
 static void net_input(struct ppp *p, struct ppp_fsm *f, struct slice packet)
 {
-	if (p->phase == PPP_AUTHENTICATE)
+	if (p->phase == PPP_AUTHENTICATE && p->auth)
 		auth_implied(p);
 	if (p->phase != PPP_NETWORK)
 		return;

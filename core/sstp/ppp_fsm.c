@@ -78,6 +78,8 @@ struct cause {
 	bool reject;        /* FSM_SCN is a Reject */
 };
 
+static const struct cause no_packet;
+
 void ppp_fsm_send_as(struct ppp_fsm *f, uint8_t code, uint8_t id, struct slice data)
 {
 	uint8_t packet[PPP_INFO_MAX];
@@ -444,7 +446,7 @@ static void on_terminate_request(struct ppp_fsm *f, const struct ppp_control *p)
 
 static void on_terminate_ack(struct ppp_fsm *f)
 {
-	step(f, FSM_RTA, NULL);
+	step(f, FSM_RTA, &no_packet);
 }
 
 static void on_code_reject(struct ppp_fsm *f, const struct ppp_control *p)
@@ -456,12 +458,12 @@ static void on_code_reject(struct ppp_fsm *f, const struct ppp_control *p)
 		return;
 	if (code >= CONF_REQ && code <= CODE_REJ) {
 		f->end = FSM_END_REFUSED;
-		step(f, FSM_RXJ_MINUS, NULL);
+		step(f, FSM_RXJ_MINUS, &no_packet);
 		return;
 	}
 	if (f->ops->other)
 		f->ops->other(f, p);
-	step(f, FSM_RXJ_PLUS, NULL);
+	step(f, FSM_RXJ_PLUS, &no_packet);
 }
 
 static void on_unknown(struct ppp_fsm *f, struct slice packet)
@@ -525,7 +527,7 @@ void ppp_fsm_init(struct ppp_fsm *f, const struct ppp_fsm_ops *ops, struct ppp_l
 static void administer(struct ppp_fsm *f, enum fsm_event event, uint64_t now_ms)
 {
 	f->now = now_ms;
-	step(f, event, NULL);
+	step(f, event, &no_packet);
 }
 
 void ppp_fsm_open(struct ppp_fsm *f, uint64_t now_ms)
