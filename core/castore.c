@@ -268,26 +268,24 @@ int castore_each(const struct castore *s, int (*entry)(void *ctx, enum castore_k
 	return 0;
 }
 
-static int count_certificate(void *ctx, enum castore_kind kind, struct slice der)
-{
-	unsigned *count = ctx;
+#define FOUND 1 /* none of the VE_* */
 
+static int stop_at_certificate(void *ctx, enum castore_kind kind, struct slice der)
+{
+	(void)ctx;
 	(void)der;
-	if (kind == CASTORE_CERT)
-		(*count)++;
-	return 0;
+	return kind == CASTORE_CERT ? FOUND : 0;
 }
 
 /* Add @path, if it has a certificate. */
 static int add_place(struct castore *s, const char *path, struct fault *f)
 {
-	unsigned count = 0;
 	struct castore one = { .places = { (char *)path }, .n = 1 };
-	int err = castore_each(&one, count_certificate, &count, f);
+	int err = castore_each(&one, stop_at_certificate, NULL, f);
 
-	if (err != 0)
+	if (err != 0 && err != FOUND)
 		return err;
-	if (count == 0) {
+	if (err == 0) {
 		fault_set_final(f, VE_TLS, "CA file %s: no certificate in it (PEM or DER is expected)", path);
 		return VE_TLS;
 	}
