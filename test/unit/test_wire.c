@@ -500,9 +500,13 @@ static void test_unknown_host(void **state)
 
 static void test_by_name(void **state)
 {
+	struct addrinfo *found;
 	struct rig r;
 
 	(void)state;
+	if (getaddrinfo("localhost", NULL, NULL, &found) != 0)
+		skip(); /* no /etc/hosts here, and so no name that surely leads to this machine */
+	freeaddrinfo(found);
 	rig_init(&r, SERVE, NULL);
 	r.close_in = OPENED;
 	rig_connect(&r, "localhost", r.server.port); /* an IPv6 address that refuses does not matter */
