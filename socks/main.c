@@ -28,6 +28,8 @@
 #include "socks/front.h"
 #include "socks/ready.h"
 
+#define PATIENCE_MS 1000u
+
 struct app {
 	uv_loop_t loop;
 	struct conf conf;
@@ -39,8 +41,10 @@ struct app {
 	struct session_env env;
 	uv_signal_t stop_signals[2];
 	uv_signal_t stats_signal;
+	uv_timer_t patience; /* for what cannot be canceled, see close_all() */
 	bool was_ready;
 	bool pid_written;
+	bool stuck; /* a thread of libuv's is still looking up a name: exit() would wait for it */
 	struct fault fault; /* why we end; VE_CANCELED: asked to */
 };
 
@@ -84,8 +88,17 @@ static void on_lost(void *ctx, const struct fault *f)
 	(void)f; /* the tunnel has logged it, with the time of the next try */
 }
 
+static void on_patience_over(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+/* A name that the system is still looking up cannot be canceled, and may take libc half a minute. It keeps the loop alive,
+ * but nobody who pressed Ctrl-C wants to wait for it: the timer does not keep the loop alive, and ends it. */
 static void close_all(struct app *a)
 {
+	uv_timer_start(&a->patience, on_patience_over, PATIENCE_MS, 0);
+	uv_unref((uv_handle_t *)&a->patience);
 	front_close(a->front); /* first: its flows belong to the netstack */
 	a->front = NULL;
 	tunnel_free(a->tunnel); /* second: its link belongs to the netstack */
@@ -230,11 +243,14 @@ static int start(struct app *a)
 static int run(struct app *a)
 {
 	uv_loop_init(&a->loop);
+	uv_timer_init(&a->loop, &a->patience);
 	start_signals(a);
 	if (start(a) != 0)
 		close_all(a);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
-	uv_loop_close(&a->loop);
+	uv_close((uv_handle_t *)&a->patience, NULL);
+	uv_run(&a->loop, UV_RUN_NOWAIT);
+	a->stuck = uv_loop_close(&a->loop) != 0;
 	trust_free(a->trust);
 	if (a->pid_written)
 		unlink(a->conf.pid_file);
@@ -300,5 +316,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	conf_fini(&a.conf);
+	if (a.stuck)
+		_exit(status);
 	return status;
 }
