@@ -147,19 +147,37 @@ static bool copy_out(int fd)
 	return n > 0;
 }
 
+/* Never waits for one direction while the other could move: an echo that nobody reads stops the echoing. */
 static void both_ways(int fd)
 {
 	struct pollfd p[2] = { { fd, POLLIN, 0 }, { STDIN_FILENO, POLLIN, 0 } };
+	uint8_t chunk[CHUNK];
+	size_t at = 0, have = 0;
 	bool open = true;
 
 	while (open) {
-		if (poll(p, 2, -1) < 0)
+		ssize_t n;
+
+		p[0].events = (short)(POLLIN | (at < have ? POLLOUT : 0));
+		if (poll(p, at < have ? 1 : 2, -1) < 0)
 			die("poll");
-		if (p[1].revents && !copy_in(fd)) {
-			shutdown(fd, SHUT_WR);
-			p[1].fd = -1;
+		if (p[0].revents & POLLOUT) {
+			n = send(fd, chunk + at, have - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+			if (n < 0 && errno != EAGAIN)
+				die("sending");
+			at += n > 0 ? (size_t)n : 0;
+		} else if (at == have && p[1].revents) {
+			n = read(STDIN_FILENO, chunk, sizeof(chunk));
+			if (n < 0)
+				die("reading stdin");
+			at = 0;
+			have = (size_t)n;
+			if (n == 0) {
+				shutdown(fd, SHUT_WR);
+				p[1].fd = -1;
+			}
 		}
-		if (p[0].revents)
+		if (p[0].revents & ~POLLOUT)
 			open = copy_out(fd);
 	}
 }
