@@ -88,8 +88,6 @@ int conf_read_file(const char *path, char **ret_text, struct fault *f);
 
 /* The text that a command line with CMD_HELP asks for, made from the table, malloc'd. NULL without memory. */
 char *conf_text(enum conf_text_kind kind);
-/* The same for --help alone. */
-char *conf_help(void);
 
 /* A URL into host, port, hub and protocol, and into user if it names one (else that stays). "%XX" in user and
  * hub is decoded; both are UTF-8 without control characters. A password in the URL is refused with the reason

@@ -446,8 +446,3 @@ char *conf_text(enum conf_text_kind kind)
 
 	return makers[kind]();
 }
-
-char *conf_help(void)
-{
-	return help();
-}

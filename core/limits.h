@@ -103,7 +103,7 @@
 #define PPP_IP6_ALONE_MS 4000u    /* IPv4 is refused: how long IPv6 alone may take, a lost packet included */
 
 /* --- the private network ---------------------------------------------------------------------------------- */
-#define DHCP_WAIT_MS 15000u    /* to the first address; 4 DISCOVERs of lwIP; the issue allows 20 s in all */
+#define DHCP_WAIT_MS 15000u    /* to the first address; 4 DISCOVERs of lwIP; a user should know within 20 s in all */
 #define FLOW_CONNECT_MS 9000u  /* one TCP connect through the tunnel; browsers and curl hear of it within 10 s */
 #define RESOLVE_MS 5000u       /* one name, all servers tried */
 #define FLOWS_MAX 4096u        /* conversations at once; above it clients wait in the listen queue */

@@ -1010,7 +1010,7 @@ static void test_texts_name_every_option(void **state)
 
 static void test_help_text(void **state)
 {
-	char *text = conf_help(), *line = text;
+	char *text = conf_text(TEXT_HELP), *line = text;
 
 	(void)state;
 	assert_memory_equal(text, "Usage: softsocks [OPTIONS] softether://[USER@]HOST[:PORT]/HUB\n", 62);
