@@ -4,7 +4,9 @@
  *
  *     sockscat PROXY_PORT HOST PORT            stdin to the target, then shut down sending; answer to stdout until EOF
  *     sockscat -r PROXY_PORT HOST PORT         first read to EOF, to stdout; then send stdin; then close
- *     sockscat -p PROXY_PORT HOST PORT         like the first, but greeting, request and stdin's start go out at once
+ *     sockscat -p PROXY_PORT HOST PORT         greeting, request and stdin (up to 64 KiB) go out at once; then as many bytes
+ *                                              are awaited as stdin had: there are networks (SecureNAT) where an end of
+ *                                              ours that comes with the data ends the answer, too
  *     sockscat -x PROXY_PORT HOST PORT         connect, send stdin, then reset the connection (SO_LINGER 0)
  *
  * HOST is sent as IPv4 address if it is one, else as a name. Exit status: 0, 1 trouble with the local side, 64 + the
@@ -147,6 +149,23 @@ static bool copy_out(int fd)
 	return n > 0;
 }
 
+/* Stops early at the end of the stream. */
+static void copy_exactly(int fd, size_t n)
+{
+	uint8_t chunk[CHUNK];
+
+	while (n > 0) {
+		ssize_t got = recv(fd, chunk, n < sizeof(chunk) ? n : sizeof(chunk), 0);
+
+		if (got < 0)
+			die("receiving");
+		if (got == 0)
+			return;
+		write_out(chunk, (size_t)got);
+		n -= (size_t)got;
+	}
+}
+
 /* Never waits for one direction while the other could move: an echo that nobody reads stops the echoing. */
 static void both_ways(int fd)
 {
@@ -188,6 +207,7 @@ int main(int argc, char **argv)
 	char **arg = argv + (mode ? 2 : 1);
 	struct linger reset = { 1, 0 };
 	uint8_t request[3 + 262 + CHUNK] = { 5, 1, 0 };
+	ssize_t payload = 0;
 	size_t n;
 	int fd;
 
@@ -198,9 +218,8 @@ int main(int argc, char **argv)
 	fd = dial(arg[0]);
 	n = 3 + make_request(request + 3, arg[1], arg[2]);
 	if (mode == 'p') {
-		ssize_t more = read(STDIN_FILENO, request + n, CHUNK);
-
-		n += more > 0 ? (size_t)more : 0;
+		payload = read(STDIN_FILENO, request + n, CHUNK);
+		n += payload > 0 ? (size_t)payload : 0;
 	}
 	send_all(fd, request, n);
 	read_reply(fd);
@@ -211,6 +230,9 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		while (copy_in(fd))
 			;
+		break;
+	case 'p':
+		copy_exactly(fd, payload > 0 ? (size_t)payload : 0);
 		break;
 	case 'x':
 		while (copy_in(fd))
