@@ -45,6 +45,11 @@ bool ip_equal(const struct ip *a, const struct ip *b)
 	return a->family == b->family && memcmp(a->b, b->b, ip_size(a)) == 0;
 }
 
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && ip_equal(&a->ip, &b->ip);
+}
+
 int dest_set_name(struct dest *d, const void *name, size_t n)
 {
 	char text[HOST_MAX + 1];

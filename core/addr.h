@@ -29,6 +29,14 @@ int ip_parse(const char *text, struct ip *ret);
 
 bool ip_equal(const struct ip *a, const struct ip *b);
 
+/* One end of a conversation: TCP or UDP. */
+struct endpoint {
+	struct ip ip;
+	uint16_t port; /* host order */
+};
+
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+
 /* Where a client wants to go: an address, or a name to be resolved inside the tunnel. */
 struct dest {
 	struct ip ip;            /* family IP_NONE: @name holds the target */

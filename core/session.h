@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* session.h - the seam between the wire and a VPN protocol.
+/* session.h - the seam between the wires and a VPN protocol.
  *
  * A session is a pure machine: bytes from the server and the time go in, bytes for the server, frames and events come
  * out. It knows no socket, clock or loop; randomness comes from the struct session_env it is given, so a test or a
  * fuzzer replays it exactly. The pump in tunnel.c drives every protocol the same way:
  *
  *     wire plaintext -> rx_reserve/rx_commit -> next_event until false     (FRAME goes to the link, facts to the tunnel)
+ *     datagrams      -> datagram_in          -> next_event until false
  *     link frames    -> output                                             (VE_AGAIN: keep it, ROOM will come)
  *     tx_peek/tx_consume -> wire plaintext                                 (also after a fault: goodbyes are sent)
+ *     datagram_out   -> datagrams
  *     deadline/tick                                                        (timers, in the caller's milliseconds)
+ *
+ * Channels. The wire that a session is made on is channel 0. A protocol that spreads one session over several
+ * connections asks for more with SESSION_DIAL, naming a free channel, and hears channel_opened() or channel_closed().
+ * It gives one up with SESSION_HANGUP: what tx_peek() has for it is sent first. A protocol without such things never
+ * sees another number than 0.
+ *
+ * Datagrams. If the protocol has datagram_in and the account wants it (session_conf.udp_acceleration), the pump has a
+ * UDP socket ready before create(), of the family of the wire; its port is in wire_facts. The wire of a channel may carry
+ * datagrams as well (R-UDP does, wire_facts.carries_datagrams); the path says which of them is meant.
  *
  * A reconnect destroys the session and makes a new one: there is no reset. A protocol embeds struct session as its
  * first member and is one row of session_table.c. */
@@ -25,7 +36,11 @@
 
 enum link_kind { LINK_ETHERNET, LINK_IP };
 
-/* Ways to log in, for session_conf.auth_methods. SoftEther's own protocol has ways of its own and ignores them. */
+enum wire_transport { WIRE_TCP, WIRE_RUDP };
+
+#define SESSION_CHANNELS_MAX 32u
+
+/* Ways to log in, for session_conf.auth_methods; the first six are PPP's. */
 enum {
 	AUTH_MSCHAPV2 = 1 << 0,
 	AUTH_EAP_MSCHAPV2 = 1 << 1,
@@ -33,6 +48,8 @@ enum {
 	AUTH_PEAP = 1 << 3,
 	AUTH_CHAP = 1 << 4, /* CHAP with MD5 */
 	AUTH_PAP = 1 << 5,
+	AUTH_PLAIN = 1 << 6,       /* SoftEther: the password itself goes to the server (RADIUS, NT domain) */
+	AUTH_CERTIFICATE = 1 << 7, /* SoftEther: session_conf.certificate and its key */
 };
 #define AUTH_DEFAULT (AUTH_MSCHAPV2 | AUTH_EAP_MSCHAPV2 | AUTH_EAP_TLS | AUTH_PEAP)
 
@@ -55,13 +72,27 @@ struct wire_facts {
 	uint8_t cert_sha256[32];
 	char host[HOST_MAX + 1];   /* as the user wrote it */
 	uint16_t port;
+	struct endpoint local;     /* of the socket to the server */
+	struct endpoint peer;      /* where the server really is */
+	uint16_t udp_port;         /* of the session's UDP socket, 0: there is none */
+	bool carries_datagrams;    /* the wire is R-UDP */
 };
+
+enum udp_acceleration { UDP_OFF, UDP_V2, UDP_V1 /* also the old version, which proves nothing */ };
 
 /* The account. All strings are borrowed for the whole life of the session. */
 struct session_conf {
 	const char *user;      /* UTF-8, "" if none */
 	const char *password;  /* UTF-8, NULL: none was given (anonymous, where the protocol has that) */
+	const uint8_t *password_hash; /* SoftEther: 20 bytes that serve as the password, NULL: not given */
+	const char *new_password; /* SoftEther: to be set if the server demands a change; NULL: none */
+	struct slice certificate; /* SoftEther, AUTH_CERTIFICATE: DER of the leaf; n is 0 without one */
+	struct slice key;         /* and its RSA key, PKCS #1 DER */
 	const char *hub;       /* SoftEther virtual hub; NULL elsewhere */
+	unsigned tcp_connections; /* SoftEther: how many at most, 1..SESSION_CHANNELS_MAX */
+	enum udp_acceleration udp_acceleration;
+	bool compress;         /* SoftEther: ask for zlib on every frame */
+	bool change_password;  /* SoftEther: no session, only set new_password: SESSION_CLOSED with VE_CANCELED says done */
 	unsigned auth_methods; /* AUTH_*: what the user allows; 0: AUTH_DEFAULT. Only what is implemented is offered. */
 	bool allow_unverified; /* the user said --insecure: log in although wire_facts.verified is false */
 	uint16_t mtu;          /* the user's --mtu, 0: the protocol's own */
@@ -79,7 +110,25 @@ enum session_event_type {
 	SESSION_FRAME,  /* @frame, borrowed until the next call on this session */
 	SESSION_ROOM,   /* output() has room again, after a VE_AGAIN */
 	SESSION_NOTICE, /* @text for the user from the server (hub message), printable, borrowed like a frame */
+	SESSION_DIAL,   /* @dial: open a wire for that channel */
+	SESSION_HANGUP, /* @channel: send what is in its tx, then close its wire; no channel_closed() follows */
 	SESSION_CLOSED, /* last event: @fault says why (err VE_CANCELED after stop()) */
+};
+
+/* Where another wire of the session goes. The first certificate decides: the new wire must show exactly @cert_sha256. */
+struct session_dial {
+	unsigned channel;   /* one that is not in use */
+	struct endpoint to; /* family IP_NONE: where channel 0 went */
+	uint8_t cert_sha256[32];
+};
+
+#define SESSION_PATH_UDP UINT32_MAX /* the session's own UDP socket; any other number: the wire of that channel */
+
+/* A datagram to be sent, borrowed until the next call on the session. */
+struct session_datagram {
+	uint32_t path;
+	struct endpoint to; /* for SESSION_PATH_UDP */
+	struct slice bytes;
 };
 
 struct session_event {
@@ -88,6 +137,8 @@ struct session_event {
 		struct slice frame;
 		const struct link_facts *facts;
 		const char *text;
+		const struct session_dial *dial;
+		unsigned channel;
 		const struct fault *fault;
 	};
 };
@@ -96,6 +147,7 @@ struct session;
 
 struct session_ops {
 	const char *scheme;      /* the word before :// */
+	enum wire_transport transport; /* under TLS */
 	enum link_kind link;
 	uint16_t default_port;
 	bool has_anonymous;      /* a login without a password exists */
@@ -108,14 +160,26 @@ struct session_ops {
 	void (*destroy)(struct session *s);
 
 	/* Borrow receive space until the next call; *room is 0 only while events are waiting to be taken. */
-	uint8_t *(*rx_reserve)(struct session *s, size_t *room);
-	void (*rx_commit)(struct session *s, size_t n, uint64_t now_ms);
-	/* The server closed its side in an orderly way, or the wire broke; a CLOSED event follows. */
-	void (*rx_eof)(struct session *s);
+	uint8_t *(*rx_reserve)(struct session *s, unsigned channel, size_t *room);
+	void (*rx_commit)(struct session *s, unsigned channel, size_t n, uint64_t now_ms);
+
+	/* The wire asked for with SESSION_DIAL is up; @w is borrowed until the channel is closed. NULL if never asked for. */
+	void (*channel_opened)(struct session *s, unsigned channel, const struct wire_facts *w, uint64_t now_ms);
+	/* A channel's wire ended, or could not be opened; all it delivered was committed before. @f, borrowed for the
+	 * call, says why: VE_EOF if the server closed it in an orderly way. A session that does not go on without it says
+	 * CLOSED, with its own words for what the end means in its phase, or with these. */
+	void (*channel_closed)(struct session *s, unsigned channel, const struct fault *f, uint64_t now_ms);
 
 	/* Borrow bytes for the server until the next call. May be called, and must be honoured, even after CLOSED. */
-	struct slice (*tx_peek)(const struct session *s);
-	void (*tx_consume)(struct session *s, size_t n, uint64_t now_ms);
+	struct slice (*tx_peek)(const struct session *s, unsigned channel);
+	void (*tx_consume)(struct session *s, unsigned channel, size_t n, uint64_t now_ms);
+
+	/* One datagram that came by @path from @from, borrowed for the call; a bad one is dropped and counted. NULL: the
+	 * protocol has none. */
+	void (*datagram_in)(struct session *s, uint32_t path, const struct endpoint *from, struct slice bytes,
+			    uint64_t now_ms);
+	/* Take the next datagram to be sent; false when there is none. */
+	bool (*datagram_out)(struct session *s, struct session_datagram *ret, uint64_t now_ms);
 
 	/* Queue one frame given in @nv pieces, copied. Returns 0, VE_AGAIN (nothing taken; ROOM follows), VE_LIMIT (too
 	 * long or too short for this link: drop and count it), VE_DOWN before READY or after CLOSED. */

@@ -140,6 +140,9 @@ static void take_events(struct tunnel *t)
 		case SESSION_NOTICE:
 			log_info("server message: %s", ev.text);
 			break;
+		case SESSION_DIAL:
+		case SESSION_HANGUP:
+			break; /* no protocol asks for it so far */
 		case SESSION_CLOSED:
 			fail(t, ev.fault);
 			break;
@@ -153,11 +156,11 @@ static void pull_wire(struct tunnel *t)
 {
 	while (t->fault.err == 0) {
 		size_t room, n;
-		uint8_t *p = t->session->ops->rx_reserve(t->session, &room);
+		uint8_t *p = t->session->ops->rx_reserve(t->session, 0, &room);
 
 		if (room == 0 || wire_read(t->wire, p, room, &n) != 0)
 			return; /* nothing there, or closed() is about to say why */
-		t->session->ops->rx_commit(t->session, n, uv_now(t->loop));
+		t->session->ops->rx_commit(t->session, 0, n, uv_now(t->loop));
 		take_events(t);
 	}
 }
@@ -167,12 +170,12 @@ static void pull_wire(struct tunnel *t)
 static void push_wire(struct tunnel *t)
 {
 	for (;;) {
-		struct slice s = t->session->ops->tx_peek(t->session);
+		struct slice s = t->session->ops->tx_peek(t->session, 0);
 		size_t n = s.n > 0 ? wire_write(t->wire, s.p, s.n) : 0;
 
 		if (n == 0)
 			break;
-		t->session->ops->tx_consume(t->session, n, uv_now(t->loop));
+		t->session->ops->tx_consume(t->session, 0, n, uv_now(t->loop));
 		take_events(t); /* ROOM: lwIP may fill what has just become free */
 	}
 	wire_flush(t->wire);
@@ -236,18 +239,14 @@ static void on_wire_readable(void *ctx)
 	turn(ctx);
 }
 
-/* The session knows best what the end of the stream means in its phase. A connection that breaks speaks for itself, but
- * during the login a reset is just a ruder close. */
 static void on_wire_closed(void *ctx, const struct fault *f)
 {
 	struct tunnel *t = ctx;
 
 	if (t->session) {
 		pull_wire(t); /* what came before the end still counts */
-		if (f->err == VE_EOF || (f->err == VE_LOST && t->state == T_LOGIN)) {
-			t->session->ops->rx_eof(t->session);
-			take_events(t);
-		}
+		t->session->ops->channel_closed(t->session, 0, f, uv_now(t->loop));
+		take_events(t);
 	}
 	fail(t, f);
 	turn(t);

@@ -99,6 +99,7 @@ struct softether {
 	struct link_facts facts;
 	char *notice;
 
+	struct fault cut;    /* how the wire broke, where it says more than "closed"; err 0: it does not */
 	struct fault detail; /* the half-line of whoever found a fault */
 	struct fault fault;  /* the line for the user */
 	char authority[HOST_MAX + 3]; /* the server's name as in a URL */
@@ -190,17 +191,19 @@ static int rx_resize(struct softether *s, size_t cap)
 	return 0;
 }
 
-static uint8_t *softether_rx_reserve(struct session *base, size_t *room)
+static uint8_t *softether_rx_reserve(struct session *base, unsigned channel, size_t *room)
 {
 	struct buf *rx = &softether_of(base)->ch.rx;
 
+	(void)channel;
 	return buf_reserve(rx, rx->cap, room);
 }
 
-static void softether_rx_commit(struct session *base, size_t n, uint64_t now_ms)
+static void softether_rx_commit(struct session *base, unsigned channel, size_t n, uint64_t now_ms)
 {
 	struct softether *s = softether_of(base);
 
+	(void)channel;
 	buf_commit(&s->ch.rx, n);
 	if (n > 0)
 		s->ch.heard_ms = now_ms;
@@ -208,21 +211,31 @@ static void softether_rx_commit(struct session *base, size_t n, uint64_t now_ms)
 		forget(&s->ch.rx, buf_len(&s->ch.rx));
 }
 
-static void softether_rx_eof(struct session *base)
+/* The session knows best what an end means, as long as it is one of the server's choosing: during the login a reset is
+ * just a ruder close. */
+static void softether_channel_closed(struct session *base, unsigned channel, const struct fault *f, uint64_t now_ms)
 {
-	softether_of(base)->ch.eof = true;
+	struct softether *s = softether_of(base);
+
+	(void)channel;
+	(void)now_ms;
+	s->ch.eof = true;
+	if (f->err != VE_EOF && (f->err != VE_LOST || s->st == ST_UP))
+		s->cut = *f;
 }
 
-static struct slice softether_tx_peek(const struct session *base)
+static struct slice softether_tx_peek(const struct session *base, unsigned channel)
 {
+	(void)channel;
 	return buf_peek(&softether_of_const(base)->ch.tx);
 }
 
-static void softether_tx_consume(struct session *base, size_t n, uint64_t now_ms)
+static void softether_tx_consume(struct session *base, unsigned channel, size_t n, uint64_t now_ms)
 {
 	struct softether *s = softether_of(base);
 	struct channel *ch = &s->ch;
 
+	(void)channel;
 	if (n == 0)
 		return;
 	if (ch->secret > 0) {
@@ -407,6 +420,11 @@ static void ended(struct softether *s, uint64_t now_ms)
 {
 	const char *where = buf_len(&s->ch.rx) > 0 ? ", in the middle of a message" : "";
 
+	if (s->cut.err != 0) {
+		s->fault = s->cut;
+		enter(s, ST_OVER, now_ms);
+		return;
+	}
 	if (s->st == ST_UP)
 		fault_set(&s->detail, VE_LOST, "the server ended the session (server stopped, session "
 			  "deleted by an administrator, or policy)%s", where);
@@ -674,7 +692,7 @@ const struct session_ops softether_session_ops = {
 	.destroy = softether_destroy,
 	.rx_reserve = softether_rx_reserve,
 	.rx_commit = softether_rx_commit,
-	.rx_eof = softether_rx_eof,
+	.channel_closed = softether_channel_closed,
 	.tx_peek = softether_tx_peek,
 	.tx_consume = softether_tx_consume,
 	.output = softether_output,

@@ -74,6 +74,7 @@ struct sstp {
 	enum state st;
 	bool stopping;         /* stop() was called: short timers */
 	bool eof;              /* nothing more comes; what is in rx still counts */
+	struct fault cut;      /* eof, and this says it better than we could; err 0: it does not */
 	bool ready;            /* READY was announced */
 	bool wants_room;       /* output() said VE_AGAIN */
 	bool asked;            /* our ECHO_REQUEST is out and nothing came since */
@@ -560,6 +561,11 @@ static void on_eof(struct sstp *s)
 {
 	struct fault why = { 0 };
 
+	if (s->cut.err != 0) {
+		s->fault = s->cut;
+		enter(s, ST_OVER, 0);
+		return;
+	}
 	if (s->st == ST_HTTP)
 		fault_set(&why, VE_PROTO,
 			  "the server closed the connection without answering the SSTP request: no SSTP "
@@ -648,35 +654,46 @@ static bool sstp_next_event(struct session *base, struct session_event *ret, uin
 	return true;
 }
 
-static uint8_t *sstp_rx_reserve(struct session *base, size_t *room)
+static uint8_t *sstp_rx_reserve(struct session *base, unsigned channel, size_t *room)
 {
+	(void)channel;
 	/* What lies there is at most the beginning of one packet: moving that is cheaper than reading in
 	 * small pieces. */
 	return buf_reserve(&sstp_of(base)->rx, SESSION_RX_MAX / 2, room);
 }
 
-static void sstp_rx_commit(struct session *base, size_t n, uint64_t now_ms)
+static void sstp_rx_commit(struct session *base, unsigned channel, size_t n, uint64_t now_ms)
 {
 	struct sstp *s = sstp_of(base);
 
+	(void)channel;
 	s->now = now_ms;
 	buf_commit(&s->rx, n);
 	if (s->st == ST_OVER)
 		buf_consume(&s->rx, buf_len(&s->rx));
 }
 
-static void sstp_rx_eof(struct session *base)
+/* The session knows best what an end means, as long as it is one of the server's choosing: during the login a reset is
+ * just a ruder close. */
+static void sstp_channel_closed(struct session *base, unsigned channel, const struct fault *f, uint64_t now_ms)
 {
-	sstp_of(base)->eof = true;
+	struct sstp *s = sstp_of(base);
+
+	(void)channel;
+	s->now = now_ms;
+	s->eof = true;
+	if (f->err != VE_EOF && (f->err != VE_LOST || s->ready))
+		s->cut = *f;
 }
 
 /* --- what goes out ------------------------------------------------------------------------------------ */
 
-static struct slice sstp_tx_peek(const struct session *base)
+static struct slice sstp_tx_peek(const struct session *base, unsigned channel)
 {
 	const struct sstp *s = const_sstp_of(base);
 	struct slice d = buf_peek(&s->data);
 
+	(void)channel;
 	if (buf_len(&s->ctl) == 0)
 		return d;
 	if (s->data_rest > 0)
@@ -701,10 +718,11 @@ static void consume_data(struct sstp *s, size_t n)
 	}
 }
 
-static void sstp_tx_consume(struct session *base, size_t n, uint64_t now_ms)
+static void sstp_tx_consume(struct session *base, unsigned channel, size_t n, uint64_t now_ms)
 {
 	struct sstp *s = sstp_of(base);
 
+	(void)channel;
 	s->now = now_ms;
 	if (n == 0)
 		return;
@@ -937,7 +955,7 @@ const struct session_ops sstp_session_ops = {
 	.destroy = sstp_destroy,
 	.rx_reserve = sstp_rx_reserve,
 	.rx_commit = sstp_rx_commit,
-	.rx_eof = sstp_rx_eof,
+	.channel_closed = sstp_channel_closed,
 	.tx_peek = sstp_tx_peek,
 	.tx_consume = sstp_tx_consume,
 	.output = sstp_output,

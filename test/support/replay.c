@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "test/support/closed.h"
 #include "test/support/replay.h"
 
 #include <stdio.h>
@@ -206,13 +207,13 @@ static void take_output(struct player *p)
 	size_t n;
 
 	for (;;) {
-		t = p->s->ops->tx_peek(p->s);
+		t = p->s->ops->tx_peek(p->s, 0);
 		if (t.n == 0)
 			break;
 		rule(t.n <= sizeof(p->out) - p->nout);
 		memcpy(p->out + p->nout, t.p, t.n);
 		p->nout += t.n;
-		p->s->ops->tx_consume(p->s, t.n, p->now);
+		p->s->ops->tx_consume(p->s, 0, t.n, p->now);
 		while ((n = whole_packet(p)) > 0)
 			judge(p, n);
 	}
@@ -260,12 +261,12 @@ static void feed(struct player *p, const uint8_t *bytes, size_t n)
 		p->fed(p->ctx, p->now, bytes, n);
 	while (n > 0) {
 		size_t room;
-		uint8_t *to = p->s->ops->rx_reserve(p->s, &room);
+		uint8_t *to = p->s->ops->rx_reserve(p->s, 0, &room);
 
 		rule(room > 0);
 		room = min_size(room, n);
 		memcpy(to, bytes, room);
-		p->s->ops->rx_commit(p->s, room, p->now);
+		p->s->ops->rx_commit(p->s, 0, room, p->now);
 		bytes += room;
 		n -= room;
 		take_events(p);
@@ -421,7 +422,7 @@ static void on_remark(struct player *p, const struct transcript_entry *e)
 	if (p->closed)
 		return;
 	if (strstr(e->text, "server closed")) {
-		p->s->ops->rx_eof(p->s);
+		p->s->ops->channel_closed(p->s, 0, &closed_in_order, p->now);
 		take_events(p);
 	} else if (strstr(e->text, "client closed")) {
 		stop(p);
@@ -482,7 +483,7 @@ void replay(const struct transcript *t, unsigned auth_methods, struct replay_res
 			on_remark(p, &t->entries[i]);
 	}
 	if (!p->closed) {
-		p->s->ops->rx_eof(p->s);
+		p->s->ops->channel_closed(p->s, 0, &closed_in_order, p->now);
 		take_events(p);
 	}
 	rule(p->closed);

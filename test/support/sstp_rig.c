@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "test/support/closed.h"
 #include "test/support/sstp_rig.h"
 
 #include <stdio.h>
@@ -78,14 +79,14 @@ void rig_events(struct rig *r)
 void rig_pull(struct rig *r)
 {
 	for (;;) {
-		struct slice t = r->s->ops->tx_peek(r->s);
+		struct slice t = r->s->ops->tx_peek(r->s, 0);
 		size_t n = min_size(t.n, sizeof(r->rx) - r->nrx);
 
 		if (n == 0)
 			return;
 		memcpy(r->rx + r->nrx, t.p, n);
 		r->nrx += n;
-		r->s->ops->tx_consume(r->s, n, r->now);
+		r->s->ops->tx_consume(r->s, 0, n, r->now);
 	}
 }
 
@@ -93,12 +94,12 @@ static void give_piece(struct rig *r, const uint8_t *p, size_t n)
 {
 	while (n > 0) {
 		size_t room;
-		uint8_t *to = r->s->ops->rx_reserve(r->s, &room);
+		uint8_t *to = r->s->ops->rx_reserve(r->s, 0, &room);
 
 		need(room > 0);
 		room = min_size(room, r->byte_by_byte ? 1 : n);
 		memcpy(to, p, room);
-		r->s->ops->rx_commit(r->s, room, r->now);
+		r->s->ops->rx_commit(r->s, 0, room, r->now);
 		p += room;
 		n -= room;
 		rig_events(r);
@@ -150,7 +151,7 @@ void rig_give_ppp(struct rig *r, const char *hex)
 
 void rig_eof(struct rig *r)
 {
-	r->s->ops->rx_eof(r->s);
+	r->s->ops->channel_closed(r->s, 0, &closed_in_order, r->now);
 	rig_events(r);
 }
 
