@@ -15,6 +15,7 @@
 #include "core/limits.h"
 #include "core/softether/softether.h"
 #include "core/utf8.h"
+#include "test/support/closed.h"
 #include "test/support/se_peer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -94,13 +95,13 @@ static void take_events(struct run *r)
 
 static void consume(struct run *r, size_t n)
 {
-	struct slice tx = OPS->tx_peek(r->s);
+	struct slice tx = OPS->tx_peek(r->s, 0);
 
 	demand(tx.n <= SESSION_TX_MAX);
 	n = min_size(n, tx.n);
 	for (size_t i = 0; i < n; i++)
 		sink = tx.p[i];
-	OPS->tx_consume(r->s, n, r->now);
+	OPS->tx_consume(r->s, 0, n, r->now);
 	take_events(r);
 }
 
@@ -157,7 +158,7 @@ static void act(struct run *r, uint8_t op)
 		if ((op & 31) == 31)
 			OPS->stop(r->s, r->now);
 		else if ((op & 31) == 30)
-			OPS->rx_eof(r->s);
+			OPS->channel_closed(r->s, 0, &closed_in_order, r->now);
 		take_events(r);
 		break;
 	}
@@ -176,18 +177,18 @@ static void drive(struct run *r, const uint8_t *p, size_t n)
 	while (n > 0) {
 		uint8_t op = r->script[r->script_at++ % r->script_len];
 		size_t room, take;
-		uint8_t *to = OPS->rx_reserve(r->s, &room);
+		uint8_t *to = OPS->rx_reserve(r->s, 0, &room);
 
 		demand(room > 0);
 		take = min_size(min_size(room, piece(op)), n);
 		memcpy(to, p, take);
-		OPS->rx_commit(r->s, take, r->now);
+		OPS->rx_commit(r->s, 0, take, r->now);
 		p += take;
 		n -= take;
 		take_events(r);
 		act(r, op);
 	}
-	OPS->rx_eof(r->s);
+	OPS->channel_closed(r->s, 0, &closed_in_order, r->now);
 	take_events(r);
 	demand(r->closed);
 	output(r, 1, 60);

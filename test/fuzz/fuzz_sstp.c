@@ -15,6 +15,7 @@
 #include "core/limits.h"
 #include "core/sstp/sstp.h"
 #include "core/utf8.h"
+#include "test/support/closed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -112,7 +113,7 @@ static void check_output(struct run *r)
 static void take_output(struct run *r)
 {
 	for (;;) {
-		struct slice t = OPS->tx_peek(r->s);
+		struct slice t = OPS->tx_peek(r->s, 0);
 		size_t n = t.n < 700 ? t.n : 700;
 
 		if (n == 0)
@@ -120,7 +121,7 @@ static void take_output(struct run *r)
 		demand(n <= sizeof(r->out) - r->nout);
 		memcpy(r->out + r->nout, t.p, n);
 		r->nout += n;
-		OPS->tx_consume(r->s, n, r->now);
+		OPS->tx_consume(r->s, 0, n, r->now);
 		check_output(r);
 	}
 }
@@ -186,12 +187,12 @@ static void give(struct run *r, const uint8_t *p, size_t n)
 {
 	while (n > 0) {
 		size_t room;
-		uint8_t *to = OPS->rx_reserve(r->s, &room);
+		uint8_t *to = OPS->rx_reserve(r->s, 0, &room);
 
 		demand(room > 0);
 		room = room < n ? room : n;
 		memcpy(to, p, room);
-		OPS->rx_commit(r->s, room, r->now);
+		OPS->rx_commit(r->s, 0, room, r->now);
 		p += room;
 		n -= room;
 		take_events(r);
@@ -242,10 +243,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (head & ACT_STOP)
 			OPS->stop(r.s, r.now);
 		if (head & ACT_EOF)
-			OPS->rx_eof(r.s);
+			OPS->channel_closed(r.s, 0, &closed_in_order, r.now);
 		take_events(&r);
 	}
-	OPS->rx_eof(r.s);
+	OPS->channel_closed(r.s, 0, &closed_in_order, r.now);
 	take_events(&r);
 	demand(r.closed && OPS->deadline(r.s) == UINT64_MAX);
 	take_output(&r);

@@ -58,12 +58,12 @@ static int run_session(const struct se_bytes *stream)
 	}
 	while (r == 0 && done < stream->n) {
 		size_t room;
-		uint8_t *to = ops->rx_reserve(s, &room);
+		uint8_t *to = ops->rx_reserve(s, 0, &room);
 		size_t n = min_size(room, stream->n - done);
 
 		assert_true(room > 0);
 		memcpy(to, stream->p + done, n);
-		ops->rx_commit(s, n, 0);
+		ops->rx_commit(s, 0, n, 0);
 		done += n;
 		while (ops->next_event(s, &ev, 0)) {
 			if (ev.type == SESSION_CLOSED)

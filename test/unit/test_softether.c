@@ -20,6 +20,7 @@
 #include "core/softether/se_error.h"
 #include "core/softether/se_text.h"
 #include "core/softether/softether.h"
+#include "test/support/closed.h"
 #include "test/support/se_peer.h"
 
 #define OPS (&softether_session_ops)
@@ -138,11 +139,11 @@ static void send_all(struct world *w)
 {
 	struct slice s;
 
-	while ((s = OPS->tx_peek(w->s)).n > 0) {
+	while ((s = OPS->tx_peek(w->s, 0)).n > 0) {
 		size_t n = s.n > 5 ? s.n / 2 : s.n;
 
 		se_bytes_add(&w->sent, s.p, n);
-		OPS->tx_consume(w->s, n, w->now);
+		OPS->tx_consume(w->s, 0, n, w->now);
 	}
 	take_events(w);
 }
@@ -152,12 +153,12 @@ static void give(struct world *w, const uint8_t *p, size_t n)
 {
 	while (n > 0) {
 		size_t room;
-		uint8_t *to = OPS->rx_reserve(w->s, &room);
+		uint8_t *to = OPS->rx_reserve(w->s, 0, &room);
 
 		assert_true(room > 0);
 		room = min_size(room, n);
 		memcpy(to, p, room);
-		OPS->rx_commit(w->s, room, w->now);
+		OPS->rx_commit(w->s, 0, room, w->now);
 		p += room;
 		n -= room;
 		take_events(w);
@@ -231,7 +232,7 @@ static void assert_closed(struct world *w, int err, bool final, const char *text
 	assert_int_equal(OPS->output(w->s, &frame, 1), VE_DOWN);
 	/* and nothing can bring it back */
 	give(w, (const uint8_t *)"HTTP/1.1 200 OK\r\n\r\n", 19);
-	OPS->rx_eof(w->s);
+	OPS->channel_closed(w->s, 0, &closed_in_order, w->now);
 	at(w, w->now + 1000000);
 	OPS->stop(w->s, w->now);
 	take_events(w);
@@ -250,7 +251,7 @@ static void test_signature(void **state)
 	world_init(&w);
 	world_start(&w);
 	assert_string_equal(OPS->state_name(w.s), "hello");
-	assert_true(OPS->tx_peek(w.s).n > 0);
+	assert_true(OPS->tx_peek(w.s, 0).n > 0);
 	send_all(&w);
 	assert_int_equal(se_peer_request(w.sent.p, w.sent.n, &req), w.sent.n);
 	assert_string_equal(req.line, "POST /vpnsvc/connect.cgi HTTP/1.1");
@@ -501,7 +502,7 @@ static void test_unverified_server_gets_no_password(void **state)
 	world_init(&w);
 	w.wire.verified = false;
 	world_start(&w);
-	assert_int_equal(OPS->tx_peek(w.s).n, 0);
+	assert_int_equal(OPS->tx_peek(w.s, 0).n, 0);
 	assert_true(OPS->deadline(w.s) == UINT64_MAX);
 	take_events(&w);
 	assert_non_null(strstr(w.fault.text,
@@ -544,20 +545,20 @@ static void test_secrets_are_wiped(void **state)
 	send_all(&w);
 	se_peer_hello(&body);
 	se_peer_answer(&b, &body);
-	rx = OPS->rx_reserve(w.s, &room);
+	rx = OPS->rx_reserve(w.s, 0, &room);
 	memcpy(rx, b.p, b.n);
-	OPS->rx_commit(w.s, b.n, w.now);
+	OPS->rx_commit(w.s, 0, b.n, w.now);
 	take_events(&w);
 	for (size_t i = 0; i < b.n; i++)
 		assert_int_equal(rx[i], 0);
-	tx = OPS->tx_peek(w.s);
+	tx = OPS->tx_peek(w.s, 0);
 	assert_true(tx.n > 1000);
 	for (size_t done = 0; done < tx.n; done += 100) {
-		OPS->tx_consume(w.s, min_size(100, tx.n - done), w.now);
+		OPS->tx_consume(w.s, 0, min_size(100, tx.n - done), w.now);
 		for (size_t i = 0; i < min_size(done + 100, tx.n); i++)
 			assert_int_equal(tx.p[i], 0);
 	}
-	assert_int_equal(OPS->tx_peek(w.s).n, 0);
+	assert_int_equal(OPS->tx_peek(w.s, 0).n, 0);
 	se_bytes_free(&body);
 	se_bytes_free(&b);
 	world_fini(&w);
@@ -668,7 +669,7 @@ static void test_every_truncation(void **state)
 		world_init(&w);
 		world_start(&w);
 		give(&w, b.p, i);
-		OPS->rx_eof(w.s);
+		OPS->channel_closed(w.s, 0, &closed_in_order, w.now);
 		take_events(&w);
 		assert_int_equal(w.closed, 1);
 		assert_int_equal(w.fault.err, w.ready ? VE_LOST : VE_EOF);
@@ -694,12 +695,12 @@ static void test_large_batches(void **state)
 	while (done < b.n) {
 		struct session_event ev;
 		size_t room, n;
-		uint8_t *to = OPS->rx_reserve(w.s, &room);
+		uint8_t *to = OPS->rx_reserve(w.s, 0, &room);
 
 		assert_true(room >= SESSION_RX_MAX);
 		n = min_size(room, b.n - done);
 		memcpy(to, b.p + done, n);
-		OPS->rx_commit(w.s, n, w.now);
+		OPS->rx_commit(w.s, 0, n, w.now);
 		done += n;
 		reads++;
 		while (OPS->next_event(w.s, &ev, w.now)) {
@@ -831,8 +832,8 @@ static void test_notice_not_taken(void **state)
 	se_peer_welcome(&body, 20000);
 	se_peer_data(&body, "Msg", "hi", 2);
 	se_peer_answer(&b, &body);
-	memcpy(OPS->rx_reserve(w.s, &room), b.p, b.n);
-	OPS->rx_commit(w.s, b.n, w.now);
+	memcpy(OPS->rx_reserve(w.s, 0, &room), b.p, b.n);
+	OPS->rx_commit(w.s, 0, b.n, w.now);
 	assert_true(OPS->next_event(w.s, &ev, w.now));
 	assert_int_equal(ev.type, SESSION_NOTICE);
 	assert_string_equal(ev.text, "hi");
@@ -1386,7 +1387,7 @@ static void test_end_in_each_phase(void **state)
 	(void)state;
 	world_init(&w);
 	world_start(&w);
-	OPS->rx_eof(w.s);
+	OPS->channel_closed(w.s, 0, &closed_in_order, w.now);
 	take_events(&w);
 	assert_closed(&w, VE_EOF, false, login);
 	world_fini(&w);
@@ -1394,7 +1395,7 @@ static void test_end_in_each_phase(void **state)
 	world_init(&w);
 	world_start(&w);
 	give_hello(&w);
-	OPS->rx_eof(w.s);
+	OPS->channel_closed(w.s, 0, &closed_in_order, w.now);
 	take_events(&w);
 	assert_closed(&w, VE_EOF, false, login);
 	world_fini(&w);
@@ -1403,7 +1404,7 @@ static void test_end_in_each_phase(void **state)
 	world_start(&w);
 	give_hello(&w);
 	give(&w, (const uint8_t *)"HTTP/1.1", 8);
-	OPS->rx_eof(w.s);
+	OPS->channel_closed(w.s, 0, &closed_in_order, w.now);
 	take_events(&w);
 	snprintf(text, sizeof(text), "%s, in the middle of a message", login);
 	assert_closed(&w, VE_EOF, false, text);
@@ -1413,9 +1414,9 @@ static void test_end_in_each_phase(void **state)
 	world_up(&w);
 	se_peer_frame(&b, frame, sizeof(frame));
 	se_peer_frame(&b, frame, sizeof(frame));
-	memcpy(OPS->rx_reserve(w.s, &room), b.p, b.n);
-	OPS->rx_commit(w.s, b.n, w.now);
-	OPS->rx_eof(w.s);
+	memcpy(OPS->rx_reserve(w.s, 0, &room), b.p, b.n);
+	OPS->rx_commit(w.s, 0, b.n, w.now);
+	OPS->channel_closed(w.s, 0, &closed_in_order, w.now);
 	assert_true(OPS->next_event(w.s, &ev, w.now));
 	assert_int_equal(ev.type, SESSION_FRAME);
 	assert_true(OPS->next_event(w.s, &ev, w.now));
@@ -1441,7 +1442,7 @@ static void test_stop(void **state)
 		send_all(&w);
 		OPS->stop(w.s, w.now);
 		OPS->stop(w.s, w.now);
-		assert_int_equal(OPS->tx_peek(w.s).n, 0); /* there is no goodbye */
+		assert_int_equal(OPS->tx_peek(w.s, 0).n, 0); /* there is no goodbye */
 		take_events(&w);
 		assert_closed(&w, VE_CANCELED, false, WHO "stopped");
 		world_fini(&w);
@@ -1550,12 +1551,12 @@ static void test_keepalive_timing(void **state)
 		assert_keepalive(&w, cases[i].size, 0);
 		assert_true(OPS->deadline(w.s) == w.now + cases[i].pause);
 		at(&w, w.now + cases[i].pause - 1);
-		assert_int_equal(OPS->tx_peek(w.s).n, 0);
+		assert_int_equal(OPS->tx_peek(w.s, 0).n, 0);
 		give(&w, (const uint8_t *)"\0\0\0\0", 4); /* what we hear does not matter */
 		if (i + 1 < ARRAY_LEN(cases))
 			script_keepalive(&w, draws, cases[i + 1].draw, cases[i + 1].pause_draw);
 		at(&w, w.now + 1);
-		assert_true(OPS->tx_peek(w.s).n > 0);
+		assert_true(OPS->tx_peek(w.s, 0).n > 0);
 	}
 	world_fini(&w);
 }
@@ -1585,7 +1586,7 @@ static void test_data_postpones_keepalive(void **state)
 	/* a frame that waits for the wire speaks for itself: nothing is put behind it */
 	assert_int_equal(OPS->output(w.s, &frame, 1), 0);
 	at(&w, w.now + 5000);
-	assert_int_equal(OPS->tx_peek(w.s).n, 68);
+	assert_int_equal(OPS->tx_peek(w.s, 0).n, 68);
 	assert_true(OPS->deadline(w.s) == w.now + 5000);
 	w.sent.n = 0;
 	send_all(&w);
@@ -1647,24 +1648,24 @@ static void test_again_and_room(void **state)
 
 		while (OPS->output(w.s, &frame, 1) == 0)
 			count++;
-		queued = OPS->tx_peek(w.s).n;
+		queued = OPS->tx_peek(w.s, 0).n;
 		assert_int_equal(queued, 4 + count * (4 + sizeof(bytes)));
 		assert_true(queued <= SESSION_TX_MAX - SESSION_TX_CONTROL);
 		assert_true(queued + 4 + sizeof(bytes) > SESSION_TX_MAX - SESSION_TX_CONTROL);
 		assert_int_equal(OPS->output(w.s, &frame, 1), VE_AGAIN);
 		/* down to half, and no further */
-		OPS->tx_consume(w.s, queued - SESSION_TX_MAX / 2, w.now);
+		OPS->tx_consume(w.s, 0, queued - SESSION_TX_MAX / 2, w.now);
 		take_events(&w);
 		assert_int_equal(w.rooms, round);
 		assert_int_equal(OPS->output(w.s, &frame, 1), VE_AGAIN);
-		OPS->tx_consume(w.s, 1, w.now);
+		OPS->tx_consume(w.s, 0, 1, w.now);
 		take_events(&w);
 		assert_int_equal(w.rooms, round + 1);
-		OPS->tx_consume(w.s, 1000, w.now);
+		OPS->tx_consume(w.s, 0, 1000, w.now);
 		take_events(&w);
 		assert_int_equal(w.rooms, round + 1); /* once */
 		assert_int_equal(OPS->output(w.s, &frame, 1), 0);
-		OPS->tx_consume(w.s, OPS->tx_peek(w.s).n, w.now);
+		OPS->tx_consume(w.s, 0, OPS->tx_peek(w.s, 0).n, w.now);
 		take_events(&w);
 		assert_int_equal(w.rooms, round + 1);
 	}
@@ -1695,10 +1696,10 @@ static void test_output_under_pressure(void **state)
 			se_bytes_u32(&b, (uint32_t)frame.n);
 		}
 		if (i % 200 == 0) {
-			tx = OPS->tx_peek(w.s);
+			tx = OPS->tx_peek(w.s, 0);
 			n = (seed >> 4) % (tx.n + 1);
 			se_bytes_add(&w.sent, tx.p, n);
-			OPS->tx_consume(w.s, n, w.now);
+			OPS->tx_consume(w.s, 0, n, w.now);
 			take_events(&w);
 		}
 	}

@@ -12,6 +12,7 @@
 #include "core/bytes.h"
 #include "core/limits.h"
 #include "core/sstp/sstp.h"
+#include "test/support/closed.h"
 #include "test/support/heap.h"
 #include "test/support/sstp_rig.h"
 #include "test/support/unhex.h"
@@ -63,7 +64,7 @@ static void test_login(void **state)
 	rig_init(&r);
 	rig_start(&r);
 	assert_string_equal(ops->state_name(r.s), "http");
-	assert_true(ops->tx_peek(r.s).n > 150);
+	assert_true(ops->tx_peek(r.s, 0).n > 150);
 	rig_run(&r);
 	expect_facts(&r);
 	assert_false(r.facts.has_ip6_iid);
@@ -669,9 +670,9 @@ static void test_abort_and_eof_in_one_read(void **state)
 
 	(void)state;
 	rig_login(&r);
-	to = ops->rx_reserve(r.s, &room);
+	to = ops->rx_reserve(r.s, 0, &room);
 	memcpy(to, abort_packet, n);
-	ops->rx_commit(r.s, n, r.now);
+	ops->rx_commit(r.s, 0, n, r.now);
 	rig_eof(&r);
 	expect_closed(&r, VE_LOST, false, "aborted the call");
 	rig_fini(&r);
@@ -820,7 +821,7 @@ static void test_garbage(void **state)
 			rig_give_hex(&r, bad[i]);
 			assert_int_equal(r.closes, 1); /* at once, and without a word */
 			assert_int_equal(r.fault.err, stage == RIG_UP ? VE_LOST : VE_PROTO);
-			assert_int_equal(ops->tx_peek(r.s).n, 0);
+			assert_int_equal(ops->tx_peek(r.s, 0).n, 0);
 			rig_fini(&r);
 		}
 	}
@@ -977,7 +978,7 @@ static void test_output(void **state)
 	assert_memory_equal(r.rx, "\x10\x00\x00\x44\xff\x03\x00\x57\x60", 9);
 	v[0].n = 39;
 	assert_int_equal(ops->output(r.s, v, 1), VE_LIMIT);
-	r.s->ops->rx_eof(r.s);
+	r.s->ops->channel_closed(r.s, 0, &closed_in_order, r.now);
 	rig_events(&r);
 	v[0].n = 60;
 	assert_int_equal(ops->output(r.s, v, 1), VE_DOWN);
@@ -1000,16 +1001,16 @@ static void test_full_queue(void **state)
 	rig_events(&r);
 	assert_int_equal(r.rooms, 0);
 	for (unsigned i = 0; i < taken / 2 && r.rooms == 0; i++) {
-		ops->tx_consume(r.s, 1408, r.now);
+		ops->tx_consume(r.s, 0, 1408, r.now);
 		rig_events(&r);
 	}
 	assert_int_equal(r.rooms, 0);
-	ops->tx_consume(r.s, 2 * 1408, r.now);
+	ops->tx_consume(r.s, 0, 2 * 1408, r.now);
 	rig_events(&r);
 	assert_int_equal(r.rooms, 1);
 	assert_int_equal(ops->output(r.s, &v, 1), 0);
-	while (ops->tx_peek(r.s).n > 0)
-		ops->tx_consume(r.s, ops->tx_peek(r.s).n, r.now);
+	while (ops->tx_peek(r.s, 0).n > 0)
+		ops->tx_consume(r.s, 0, ops->tx_peek(r.s, 0).n, r.now);
 	rig_events(&r);
 	assert_int_equal(r.rooms, 1); /* once */
 	rig_fini(&r);
@@ -1028,24 +1029,24 @@ static void test_control_overtakes_data(void **state)
 		rig_login(&r);
 		for (unsigned i = 0; i < 10; i++)
 			assert_int_equal(ops->output(r.s, &v, 1), 0);
-		assert_int_equal(ops->tx_peek(r.s).n, 10080);
-		ops->tx_consume(r.s, gone, r.now);
+		assert_int_equal(ops->tx_peek(r.s, 0).n, 10080);
+		ops->tx_consume(r.s, 0, gone, r.now);
 		rig_give_hex(&r, "10010008 0008 0000");
 		if (gone % 1008 != 0) { /* the rest of the packet that has begun */
-			t = ops->tx_peek(r.s);
+			t = ops->tx_peek(r.s, 0);
 			assert_int_equal(t.n, 1008 - gone % 1008);
-			ops->tx_consume(r.s, 1, r.now);
+			ops->tx_consume(r.s, 0, 1, r.now);
 			if (t.n > 1)
-				assert_int_equal(ops->tx_peek(r.s).n, t.n - 1);
-			ops->tx_consume(r.s, t.n - 1, r.now);
+				assert_int_equal(ops->tx_peek(r.s, 0).n, t.n - 1);
+			ops->tx_consume(r.s, 0, t.n - 1, r.now);
 		}
-		t = ops->tx_peek(r.s);
+		t = ops->tx_peek(r.s, 0);
 		assert_int_equal(t.n, 8);
 		assert_memory_equal(t.p, "\x10\x01\x00\x08\x00\x09\x00\x00", 8);
-		ops->tx_consume(r.s, 3, r.now);
-		assert_int_equal(ops->tx_peek(r.s).n, 5);
-		ops->tx_consume(r.s, 5, r.now);
-		t = ops->tx_peek(r.s);
+		ops->tx_consume(r.s, 0, 3, r.now);
+		assert_int_equal(ops->tx_peek(r.s, 0).n, 5);
+		ops->tx_consume(r.s, 0, 5, r.now);
+		t = ops->tx_peek(r.s, 0);
 		assert_int_equal(t.n, (10080 - gone) / 1008 * 1008);
 		assert_memory_equal(t.p, "\x10\x00\x03\xf0\xff\x03\x00\x21\x45", 9);
 		rig_fini(&r);
@@ -1063,12 +1064,12 @@ static void test_goodbye_overtakes_data(void **state)
 	rig_login(&r);
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(ops->output(r.s, &v, 1), 0);
-	ops->tx_consume(r.s, 1500, r.now);
+	ops->tx_consume(r.s, 0, 1500, r.now);
 	ops->stop(r.s, r.now);
 	assert_int_equal(ops->output(r.s, &v, 1), VE_DOWN);
-	assert_int_equal(ops->tx_peek(r.s).n, 516); /* the packet that had begun */
-	ops->tx_consume(r.s, 516, r.now);
-	assert_int_equal(ops->tx_peek(r.s).n, 24); /* Terminate-Request, and no data behind it */
+	assert_int_equal(ops->tx_peek(r.s, 0).n, 516); /* the packet that had begun */
+	ops->tx_consume(r.s, 0, 516, r.now);
+	assert_int_equal(ops->tx_peek(r.s, 0).n, 24); /* Terminate-Request, and no data behind it */
 	rig_wait(&r, 1000);
 	assert_int_equal(r.data_packets, 0);
 	expect_closed(&r, VE_CANCELED, false, "stop");
@@ -1094,9 +1095,9 @@ static void test_server_that_does_not_read(void **state)
 		rig_give_ppp(&r, "80fd 01 01 0004");
 		rig_give_ppp(&r, "c021 63 01 0004");
 	}
-	while (ops->tx_peek(r.s).n > 0) {
-		n += ops->tx_peek(r.s).n;
-		ops->tx_consume(r.s, ops->tx_peek(r.s).n, r.now);
+	while (ops->tx_peek(r.s, 0).n > 0) {
+		n += ops->tx_peek(r.s, 0).n;
+		ops->tx_consume(r.s, 0, ops->tx_peek(r.s, 0).n, r.now);
 	}
 	assert_true(n <= SESSION_TX_CONTROL);
 	assert_int_equal(r.closes, 0);

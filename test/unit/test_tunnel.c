@@ -160,29 +160,36 @@ static void fake_destroy(struct session *s)
 	sess.now = NULL;
 }
 
-static uint8_t *fake_rx_reserve(struct session *s, size_t *room)
+static uint8_t *fake_rx_reserve(struct session *s, unsigned channel, size_t *room)
 {
+	(void)channel;
 	return buf_reserve(&fake_of(s)->rx, 1, room);
 }
 
-static void fake_rx_commit(struct session *s, size_t n, uint64_t now_ms)
+static void fake_rx_commit(struct session *s, unsigned channel, size_t n, uint64_t now_ms)
 {
+	(void)channel;
 	(void)now_ms;
 	buf_commit(&fake_of(s)->rx, n);
 }
 
-static void fake_rx_eof(struct session *s)
+static void fake_channel_closed(struct session *s, unsigned channel, const struct fault *f, uint64_t now_ms)
 {
+	(void)channel;
+	(void)f;
+	(void)now_ms;
 	fake_of(s)->eof = true;
 }
 
-static struct slice fake_tx_peek(const struct session *s)
+static struct slice fake_tx_peek(const struct session *s, unsigned channel)
 {
+	(void)channel;
 	return buf_peek(&fake_of(s)->tx);
 }
 
-static void fake_tx_consume(struct session *s, size_t n, uint64_t now_ms)
+static void fake_tx_consume(struct session *s, unsigned channel, size_t n, uint64_t now_ms)
 {
+	(void)channel;
 	(void)now_ms;
 	buf_consume(&fake_of(s)->tx, n);
 }
@@ -268,7 +275,7 @@ static const struct session_ops fake_ops = {
 	.destroy = fake_destroy,
 	.rx_reserve = fake_rx_reserve,
 	.rx_commit = fake_rx_commit,
-	.rx_eof = fake_rx_eof,
+	.channel_closed = fake_channel_closed,
 	.tx_peek = fake_tx_peek,
 	.tx_consume = fake_tx_consume,
 	.output = fake_output,
