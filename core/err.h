@@ -51,6 +51,7 @@ int ve_exit_status(int err);
 struct fault {
 	int err;                   /* 0: no fault so far */
 	bool final;                /* trying again cannot help (wrong password, wrong certificate) */
+	uint32_t wait_ms;          /* not before this time is trying again of use; 0: the usual back-off */
 	char text[FAULT_TEXT_MAX]; /* one line for the user, no newline, no secret */
 };
 

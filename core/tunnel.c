@@ -376,6 +376,8 @@ static void wait_for_retry(struct tunnel *t, const struct fault *f)
 
 	t->tries++;
 	ms = backoff_ms(t);
+	if (ms < f->wait_ms)
+		ms = f->wait_ms;
 	enter(t, T_WAITING);
 	log_warn("%s; trying again in %u.%u s (try %" PRIu32 ")", f->text, ms / 1000, ms % 1000 / 100, t->tries);
 	uv_timer_start(&t->timer, on_timer, ms, 0);
