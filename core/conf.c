@@ -296,7 +296,7 @@ static int set_listen(struct parse *p, const char *value)
 	if (c->nlisten == LISTENERS_MAX)
 		return because(p, "there can be %u listeners at most", LISTENERS_MAX);
 	p->listen_at[c->nlisten] = p->at;
-	c->listen[c->nlisten++] = d;
+	c->listen[c->nlisten++] = (struct listen_addr){ .at = d };
 	return 0;
 }
 
@@ -940,10 +940,10 @@ static int check_listeners(struct parse *p)
 	for (unsigned i = 0; i < c->nlisten && !c->allow_remote; i++) {
 		char text[DEST_TEXT_MAX];
 
-		if (is_loopback(&c->listen[i].ip))
+		if (is_loopback(&c->listen[i].at.ip))
 			continue;
 		p->at = p->listen_at[i];
-		return complain(p, O_LISTEN, dest_text(&c->listen[i], text),
+		return complain(p, O_LISTEN, dest_text(&c->listen[i].at, text),
 				"other machines could reach it, and the proxy asks nobody for a password: "
 				"use 127.0.0.1 or [::1], or add --allow-remote if everybody there may enter "
 				"the private network");
@@ -1075,12 +1075,26 @@ static int parse_all(struct parse *p, int argc, char *const argv[], char *const 
 	return r != 0 ? r : finish(p);
 }
 
+/* What holds before any option is looked at. */
+static void conf_init(struct conf *c)
+{
+	*c = (struct conf){
+		.password_fd = -1,
+		.ready_fd = -1,
+		.connect_ms = FLOW_CONNECT_MS,
+		.tcp_connections = 1,
+		.udp_acceleration = UDP_V2,
+	};
+}
+
 int conf_parse(struct conf *ret, int argc, char *const argv[], char *const env[],
 	       int (*read_file)(const char *path, char **ret_text, struct fault *f), struct fault *f)
 {
-	struct parse p = { .f = f, .c = { .password_fd = -1, .ready_fd = -1 } };
-	int r = parse_all(&p, argc, argv, env, read_file);
+	struct parse p = { .f = f };
+	int r;
 
+	conf_init(&p.c);
+	r = parse_all(&p, argc, argv, env, read_file);
 	free(p.text);
 	if (r == 0)
 		*ret = p.c;
@@ -1091,8 +1105,12 @@ int conf_parse(struct conf *ret, int argc, char *const argv[], char *const env[]
 
 void conf_fini(struct conf *c)
 {
+	if (c->strings)
+		wipe(c->strings, c->strings_len);
 	free(c->strings);
-	*c = (struct conf){ .password_fd = -1, .ready_fd = -1 };
+	free(c->routes);
+	wipe(c, sizeof(*c));
+	conf_init(c);
 }
 
 int conf_parse_url(struct conf *c, const char *url, struct fault *f)

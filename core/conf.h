@@ -16,6 +16,7 @@
 #include "core/addr.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "core/route.h"
 #include "core/session.h"
 #include "core/trust.h"
 
@@ -24,7 +25,24 @@ enum conf_command {
 	CMD_CHECK,   /* parse only, and everything was fine */
 	CMD_HELP,    /* print conf_text(): --help, or the hidden --man and --completion */
 	CMD_VERSION,
+	CMD_IMPORT,  /* print the account file conf.import_file as a config file */
+	CMD_PASSWD,  /* SoftEther: set a new password on the server, and that is all */
 };
+
+/* Where local programs connect: a TCP address, or a socket in the file system. */
+struct listen_addr {
+	struct dest at;   /* path NULL */
+	const char *path; /* unix:PATH */
+};
+
+/* -L and -R, TCP or UDP. */
+struct forward {
+	struct listen_addr from; /* -L: here, TCP or UDP address. -R: only from.at.port counts, a port of ours in there */
+	struct dest to;          /* -L: in the private network (or wherever the routes lead). -R: from this machine */
+	bool udp;
+};
+
+#define FORWARDS_MAX 64u /* of each direction; a person types them */
 
 /* The texts that are made from the option table. */
 enum conf_text_kind { TEXT_HELP, TEXT_MAN, TEXT_BASH, TEXT_ZSH, TEXT_FISH };
@@ -43,14 +61,39 @@ struct conf {
 	/* credentials: where to read the password from; never the password itself in argv */
 	const char *password_file; /* NULL: not given */
 	int password_fd;           /* -1: not given */
+	const char *password_text; /* from a config file only; NULL: not there */
+	const char *new_password_file; /* CMD_PASSWD, or a server that demands a change; NULL: asked for on the terminal */
+	bool has_password_hash;    /* from a config file only: SoftEther's hash, 4.3, as imports have it */
+	uint8_t password_hash[20];
+	const char *cert_file, *key_file; /* PEM or DER; NULL: not given */
+	const char *p12_file;      /* PKCS #12 */
+	const char *key_password_file; /* for an encrypted key or PKCS #12; else SOFTSOCKS_KEY_PASSWORD, or a prompt */
+	struct slice cert_data, key_data; /* from a config file only: DER; n is 0 without */
 	bool anonymous;            /* no user was named, or --auth anonymous: no password either */
 	unsigned auth_methods;     /* AUTH_* of session.h; 0: the protocol's own */
 
 	struct trust_conf trust;
 
-	struct dest listen[LISTENERS_MAX]; /* proxy listeners; default 127.0.0.1:1080 */
+	struct listen_addr listen[LISTENERS_MAX]; /* proxy listeners; default 127.0.0.1:1080 */
 	unsigned nlisten;
-	bool allow_remote; /* listeners may be on other addresses than loopback */
+	bool allow_remote; /* listeners may be on other addresses than loopback without proxy_auth */
+	const char *proxy_user, *proxy_password_file; /* --proxy-auth USER:FILE; NULL: nobody is asked */
+	struct forward local[FORWARDS_MAX], remote[FORWARDS_MAX]; /* -L, -R */
+	unsigned nlocal, nremote;
+	bool has_stdio;
+	struct dest stdio; /* -W: join standard input and output to it; then no default listener */
+	struct route_rule *routes; /* malloc'd, in order */
+	size_t nroutes;
+	uint32_t connect_ms; /* --connect-timeout: one connect of a client */
+	uint32_t idle_ms;    /* --idle-timeout: a relayed connection without a byte; 0: for ever */
+	const char *search;  /* --search DOMAIN: for names without a dot, instead of the pushed one; "" none; NULL: pushed */
+
+	/* SoftEther */
+	unsigned tcp_connections; /* 1..32 */
+	enum udp_acceleration udp_acceleration;
+	bool compress;
+	const char *rendezvous; /* --nat-traversal: "" the project's service, else HOST[:PORT]; NULL: off */
+	const char *import_file; /* CMD_IMPORT */
 
 	/* static instead of negotiated; IP_NONE: negotiate */
 	struct ip ip4;

@@ -187,6 +187,15 @@ static int start_tunnel(struct app *a)
 	return r;
 }
 
+static int start_front(struct app *a)
+{
+	struct dest at[LISTENERS_MAX];
+
+	for (unsigned i = 0; i < a->conf.nlisten; i++)
+		at[i] = a->conf.listen[i].at;
+	return front_new(&a->front, &a->loop, a->netstack, at, a->conf.nlisten, &a->fault);
+}
+
 static void start_signals(struct app *a)
 {
 	static const int stop[] = { SIGINT, SIGTERM };
@@ -226,7 +235,7 @@ static int start(struct app *a)
 	r = start_netstack(a);
 	if (r != 0)
 		return r;
-	r = front_new(&a->front, &a->loop, a->netstack, c->listen, c->nlisten, &a->fault);
+	r = start_front(a);
 	if (r != 0)
 		return r;
 	if (c->pid_file) {
@@ -310,6 +319,9 @@ int main(int argc, char **argv)
 		break;
 	case CMD_CHECK:
 		printf("configuration is valid\n");
+		break;
+	case CMD_IMPORT: /* the parser does not know these two commands yet */
+	case CMD_PASSWD:
 		break;
 	case CMD_CONNECT:
 		status = connect_command(&a);

@@ -66,8 +66,8 @@ static void check_conf(const struct conf *c)
 	CHECK(c->anonymous == (c->user[0] == '\0'));
 	CHECK(c->nlisten >= 1 && c->nlisten <= LISTENERS_MAX);
 	for (unsigned i = 0; i < c->nlisten; i++) {
-		CHECK(c->listen[i].ip.family != IP_NONE);
-		CHECK(c->allow_remote || c->listen[i].ip.b[0] == 127 || c->listen[i].ip.family == IP_V6);
+		CHECK(c->listen[i].at.ip.family != IP_NONE);
+		CHECK(c->allow_remote || c->listen[i].at.ip.b[0] == 127 || c->listen[i].at.ip.family == IP_V6);
 	}
 	CHECK(c->trust.npins <= TRUST_PINS_MAX && !(c->trust.npins > 0 && c->trust.insecure));
 	CHECK(!c->password_file || c->password_fd < 0);

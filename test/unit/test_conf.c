@@ -77,7 +77,7 @@ static void bad(const char *line, char *const env[], ...)
 	va_end(words);
 	if (r != VE_USAGE || fault.err != VE_USAGE || strncmp(fault.text, line, strlen(line)) != 0)
 		fail_msg("wanted:  %s\n        got %d: %s", line, r, fault.text);
-	before = (struct conf){ .password_fd = -1, .ready_fd = -1 }; /* as conf_fini() leaves it: untouched */
+	conf_fini(&before); /* untouched, that is, as conf_fini() leaves it */
 	assert_memory_equal(&conf, &before, sizeof(conf));
 }
 
@@ -109,7 +109,7 @@ static const char *listener(unsigned i)
 	static char text[DEST_TEXT_MAX];
 
 	assert_true(i < conf.nlisten);
-	return dest_text(&conf.listen[i], text);
+	return dest_text(&conf.listen[i].at, text);
 }
 
 /* --- URLs ----------------------------------------------------------------------------------------------- */
