@@ -17,9 +17,10 @@
 
 struct tls;
 
-/* A client for @host (a name or a literal address, for SNI and verification as trust_conf says). @t is
+/* A client for @host (a name or a literal address, for SNI and verification as trust_conf says). @only: the
+ * SHA-256 of the one certificate to be accepted, whatever @t thinks of it; copied; NULL: @t decides. @t is
  * lent until tls_free(). Returns 0 or VE_NOMEM. */
-int tls_new(struct tls **ret, struct trust *t, const char *host, uint16_t port);
+int tls_new(struct tls **ret, struct trust *t, const char *host, uint16_t port, const uint8_t *only);
 void tls_free(struct tls *s);
 
 /* Ciphertext from the server: fill up to *room bytes, then commit. *room may be 0 while tls_read() is

@@ -12,6 +12,9 @@
  *     usage        is it for servers, with a key of a sane size?               0x800B0110
  *     name         is it for the host, or --verify-name?                       0x800B010F
  *
+ * A further connection of a session is judged by trust_check_only() alone: the session was verified already, and
+ * must go on with the very same server.
+ *
  * A certificate that is itself in the store counts as a path of its own: that is how a self-signed one is
  * trusted with --ca. The codes are those Windows shows for the same mistakes.
  *
@@ -468,6 +471,25 @@ int trust_check(struct trust *t, const char *object, const char *host, const str
 	if (err == 0)
 		*ret_verified = true;
 	return err;
+}
+
+int trust_check_only(const uint8_t only[static 32], const char *object, const struct slice *chain, size_t n,
+		     struct fault *f)
+{
+	char expected[PIN_TEXT_MAX], seen[PIN_TEXT_MAX];
+	uint8_t pin[32];
+
+	if (n == 0 || wc_Sha256Hash(chain[0].p, (word32)chain[0].n, pin) != 0) {
+		fault_set(f, VE_TLS, "tls %s: the server showed no certificate", object);
+		return VE_TLS;
+	}
+	if (memcmp(only, pin, sizeof(pin)) == 0)
+		return 0;
+	write_pin(expected, only);
+	write_pin(seen, pin);
+	fault_set_final(f, VE_TLS, "tls %s: a further connection of this session showed another certificate (%s) than "
+			"the first one (%s); are these two servers behind one name?", object, seen, expected);
+	return VE_TLS;
 }
 
 /* --- key log -------------------------------------------------------------------------------------------- */

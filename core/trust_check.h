@@ -25,6 +25,11 @@ bool trust_allows_old(const struct trust *t);
 int trust_check(struct trust *t, const char *object, const char *host, const struct slice *chain, size_t n,
 		bool *ret_verified, struct fault *f);
 
+/* The same for a further connection of a session: the leaf must be the certificate whose SHA-256 is @only, which was
+ * found good before. Returns 0, or VE_TLS (final) with @f. */
+int trust_check_only(const uint8_t only[static 32], const char *object, const struct slice *chain, size_t n,
+		     struct fault *f);
+
 /* Append one line to the --keylog file: @label, the 32 bytes of @client_random, @n bytes of @secret. */
 void trust_keylog(struct trust *t, const char *label, const uint8_t client_random[static 32],
 		  const uint8_t *secret, size_t n);

@@ -320,12 +320,13 @@ static void on_timer(uv_timer_t *timer)
 
 static void start_attempt(struct tunnel *t)
 {
+	struct wire_conf c = { .host = t->conf.host, .port = t->conf.port, .env = t->env };
 	struct fault f = { 0 };
 	int r;
 
 	enter(t, T_CONNECTING);
 	uv_timer_stop(&t->timer);
-	r = wire_open(&t->wire, t->loop, t->conf.host, t->conf.port, t->trust, &wire_events, t);
+	r = wire_open(&t->wire, t->loop, &c, t->trust, &wire_events, t);
 	if (r != 0) {
 		fault_set(&f, r, "server %s:%u: cannot connect: %s", t->conf.host, t->conf.port, ve_name(r));
 		fail(t, &f);

@@ -81,6 +81,9 @@ struct wire {
 	void *ctx;
 	char host[HOST_MAX + 1];
 	uint16_t port;
+	bool has_only;
+	uint8_t only[32]; /* has_only: see wire_conf */
+	struct wire_facts facts;
 	char object[OBJECT_MAX];
 	uint32_t connect_ms, tls_ms;
 
@@ -405,6 +408,33 @@ static void fail_handshake(struct wire *w)
 	fail(w);
 }
 
+static struct endpoint to_endpoint(const union address *a)
+{
+	struct endpoint at = { 0 };
+
+	if (a->any.sa_family == AF_INET) {
+		at.ip.family = IP_V4;
+		memcpy(at.ip.b, &a->v4.sin_addr, 4);
+		at.port = ntohs(a->v4.sin_port);
+	} else if (a->any.sa_family == AF_INET6) {
+		at.ip.family = IP_V6;
+		memcpy(at.ip.b, &a->v6.sin6_addr, 16);
+		at.port = ntohs(a->v6.sin6_port);
+	}
+	return at;
+}
+
+static void gather_facts(struct wire *w)
+{
+	union address local = { 0 };
+	int len = sizeof(local);
+
+	w->facts = *tls_facts(w->tls);
+	w->facts.peer = to_endpoint(w->conn->to);
+	if (uv_tcp_getsockname(&w->conn->tcp, &local.any, &len) == 0)
+		w->facts.local = to_endpoint(&local);
+}
+
 static void shake(struct wire *w)
 {
 	int err = tls_handshake(w->tls);
@@ -421,7 +451,8 @@ static void shake(struct wire *w)
 	uv_timer_stop(&w->timer);
 	log_debug("server %s: %s", w->object, tls_describe(w->tls));
 	enter(w, WIRE_OPEN);
-	w->ev->opened(w->ctx, tls_facts(w->tls));
+	gather_facts(w);
+	w->ev->opened(w->ctx, &w->facts);
 	if (!w->released && w->state == WIRE_OPEN)
 		deliver(w); /* the server may have said more already */
 }
@@ -481,7 +512,7 @@ static void start_tls(struct wire *w)
 	enter(w, WIRE_SHAKING);
 	tune_socket(w);
 	wake_in(w, w->tls_ms);
-	if (tls_new(&w->tls, w->trust, w->host, w->port) != 0) {
+	if (tls_new(&w->tls, w->trust, w->host, w->port, w->has_only ? w->only : NULL) != 0) {
 		fault_set(&w->fault, VE_NOMEM, "tls %s: out of memory", w->object);
 		fail(w);
 		return;
@@ -718,12 +749,30 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *all)
 	let_go(w);
 }
 
+static void from_endpoint(union address *to, const struct endpoint *e)
+{
+	memset(to, 0, sizeof(*to));
+	if (e->ip.family == IP_V4) {
+		to->v4.sin_family = AF_INET;
+		to->v4.sin_port = htons(e->port);
+		memcpy(&to->v4.sin_addr, e->ip.b, 4);
+	} else {
+		to->v6.sin6_family = AF_INET6;
+		to->v6.sin6_port = htons(e->port);
+		memcpy(&to->v6.sin6_addr, e->ip.b, 16);
+	}
+}
+
 static void start_resolving(struct wire *w)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
 	char service[8];
 	int r;
 
+	if (w->naddresses == 1) { /* wire_conf.to */
+		wake_in(w, 0);
+		return;
+	}
 	if (uv_ip4_addr(w->host, w->port, &w->addresses[0].v4) == 0 ||
 	    uv_ip6_addr(w->host, w->port, &w->addresses[0].v6) == 0) {
 		w->naddresses = 1;
@@ -771,11 +820,11 @@ static void on_timer(uv_timer_t *timer)
 	}
 }
 
-int wire_open(struct wire **ret, uv_loop_t *loop, const char *host, uint16_t port, struct trust *trust,
+int wire_open(struct wire **ret, uv_loop_t *loop, const struct wire_conf *c, struct trust *trust,
 	      const struct wire_events *ev, void *ctx)
 {
 	struct wire *w = calloc(1, sizeof(*w));
-	bool brackets = strchr(host, ':') != NULL;
+	bool brackets = strchr(c->host, ':') != NULL;
 
 	if (!w)
 		return VE_NOMEM;
@@ -783,11 +832,18 @@ int wire_open(struct wire **ret, uv_loop_t *loop, const char *host, uint16_t por
 	w->trust = trust;
 	w->ev = ev;
 	w->ctx = ctx;
-	w->port = port;
+	w->port = c->port;
 	w->connect_ms = WIRE_CONNECT_MS;
 	w->tls_ms = WIRE_TLS_MS;
-	snprintf(w->host, sizeof(w->host), "%s", host);
-	snprintf(w->object, sizeof(w->object), brackets ? "[%.140s]:%u" : "%.140s:%u", host, port);
+	snprintf(w->host, sizeof(w->host), "%s", c->host);
+	snprintf(w->object, sizeof(w->object), brackets ? "[%.140s]:%u" : "%.140s:%u", c->host, c->port);
+	w->has_only = c->only != NULL;
+	if (c->only)
+		memcpy(w->only, c->only, sizeof(w->only));
+	if (c->to.ip.family != IP_NONE) {
+		from_endpoint(&w->addresses[0], &c->to);
+		w->naddresses = 1;
+	}
 	uv_timer_init(loop, &w->timer);
 	w->timer.data = w;
 	w->pending++;

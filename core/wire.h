@@ -28,15 +28,28 @@ struct wire_events {
 	void (*readable)(void *ctx);
 	/* After a wire_write() that took less: there is room again. */
 	void (*writable)(void *ctx);
+	/* WIRE_RUDP, after opened(): a datagram that is no part of the stream came; borrowed for the call. NULL: dropped. */
+	void (*datagram)(void *ctx, const struct endpoint *from, struct slice bytes);
 	/* The last event; VE_EOF if the server closed cleanly. */
 	void (*closed)(void *ctx, const struct fault *f);
 };
 
-/* Start connecting to @host (name or address literal, no brackets) and @port. @trust, @ev, @ctx are lent
- * until wire_close(); @host is copied. No event comes before this returns. Returns 0 and *ret, or
- * VE_NOMEM. Faults: VE_RESOLVE; VE_CONNECT with the address and the system's reason; VE_TLS; VE_PROTO if
+struct wire_conf {
+	const char *host; /* name or address literal, no brackets; also for SNI and verification; copied */
+	uint16_t port;
+	enum wire_transport transport;
+	struct endpoint to;  /* connect here without resolving @host; family IP_NONE: resolve */
+	const uint8_t *only; /* SHA-256 of the one certificate to be accepted, whatever @trust thinks of it (a further
+			      * connection of a session that was verified); copied; NULL: trust decides */
+	const char *rendezvous;   /* WIRE_RUDP: find the server through this NAT traversal service ("" for the one
+				   * of SoftEther's project, else HOST or HOST:PORT); copied; NULL: it has an address */
+	const struct session_env *env; /* WIRE_RUDP: randomness; lent */
+};
+
+/* Start connecting. @trust, @ev, @ctx are lent until wire_close(). No event comes before this returns. Returns 0 and
+ * *ret, or VE_NOMEM. Faults: VE_RESOLVE; VE_CONNECT with the address and the system's reason; VE_TLS; VE_PROTO if
  * the peer does not speak TLS; VE_LOST if the connection broke after opened(). */
-int wire_open(struct wire **ret, uv_loop_t *loop, const char *host, uint16_t port, struct trust *trust,
+int wire_open(struct wire **ret, uv_loop_t *loop, const struct wire_conf *c, struct trust *trust,
 	      const struct wire_events *ev, void *ctx);
 
 /* Other time limits than WIRE_CONNECT_MS (for each address) and WIRE_TLS_MS; right after wire_open(). For
@@ -52,6 +65,9 @@ size_t wire_write(struct wire *w, const uint8_t *p, size_t n);
 
 /* Hand what wire_write() encrypted to the kernel: at once if it takes it, else when it can. */
 void wire_flush(struct wire *w);
+
+/* WIRE_RUDP: send one datagram beside the stream, to where the stream goes. Lost if the kernel does not take it. */
+void wire_send_datagram(struct wire *w, struct slice bytes);
 
 /* Send close_notify as far as the socket takes it, close, free when libuv is done. No event after this
  * call; *w is gone for the caller. Safe inside any event. NULL is fine. */

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	conf.npins = data[0] >> 2 & 1;
 	step = (data[0] >> 3) == 0 ? size : (size_t)(data[0] >> 3) * 7;
 	must(trust_new(&t, &conf, &f) == 0);
-	must(tls_new(&s, t, "vpn.example.com", 443) == 0);
+	must(tls_new(&s, t, "vpn.example.com", 443, NULL) == 0);
 	use(s);
 	for (size_t at = 1; at < size;) {
 		size_t room, n = min_size(step, size - at);

@@ -67,6 +67,10 @@ void rig_events(struct rig *r)
 			r->notices++;
 			snprintf(r->notice, sizeof(r->notice), "%s", ev.text);
 			break;
+		case SESSION_DIAL:
+		case SESSION_HANGUP:
+			need(0); /* SSTP has one connection */
+			break;
 		case SESSION_CLOSED:
 			r->closes++;
 			r->fault = *ev.fault;

@@ -56,7 +56,7 @@ static void pair_init(struct pair *p, const struct trust_conf *conf, const char 
 	*p = (struct pair){ .conf = *conf, .stop_at = SIZE_MAX, .flip_at = SIZE_MAX };
 	if (trust_new(&p->trust, &p->conf, &f) != 0)
 		fail_msg("%s", f.text);
-	assert_int_equal(tls_new(&p->c, p->trust, host, 443), 0);
+	assert_int_equal(tls_new(&p->c, p->trust, host, 443, NULL), 0);
 	if (server)
 		p->s = tls_peer_new(server);
 }

@@ -37,13 +37,13 @@ static struct {
 	unsigned flushes;
 } wire;
 
-int wire_open(struct wire **ret, uv_loop_t *loop, const char *host, uint16_t port, struct trust *trust,
+int wire_open(struct wire **ret, uv_loop_t *loop, const struct wire_conf *c, struct trust *trust,
 	      const struct wire_events *ev, void *ctx)
 {
 	(void)loop;
 	(void)trust;
-	assert_string_equal(host, "vpn.example.com");
-	assert_int_equal(port, 443);
+	assert_string_equal(c->host, "vpn.example.com");
+	assert_int_equal(c->port, 443);
 	assert_null(wire.now);
 	wire.now = calloc(1, sizeof(*wire.now));
 	assert_non_null(wire.now);
@@ -128,7 +128,8 @@ struct fake_session {
 	struct buf rx, tx;
 	struct fault fault;
 	struct link_facts facts;
-	bool eof, stopped, closed;
+	struct fault end; /* of the wire; err 0: it is there */
+	bool ready, stopped, closed;
 	uint64_t deadline;
 };
 
@@ -176,9 +177,8 @@ static void fake_rx_commit(struct session *s, unsigned channel, size_t n, uint64
 static void fake_channel_closed(struct session *s, unsigned channel, const struct fault *f, uint64_t now_ms)
 {
 	(void)channel;
-	(void)f;
 	(void)now_ms;
-	fake_of(s)->eof = true;
+	fake_of(s)->end = *f;
 }
 
 static struct slice fake_tx_peek(const struct session *s, unsigned channel)
@@ -221,11 +221,16 @@ static bool fake_next_event(struct session *s, struct session_event *ret, uint64
 		return false;
 	if (f->stopped && !sess.silent_goodbye)
 		return close_event(f, VE_CANCELED, false, "stopped", ret);
-	if (in.n == 0)
-		return f->eof ? close_event(f, VE_LOST, false, "the server ended the session", ret) : false;
+	if (in.n == 0 && f->end.err == 0)
+		return false;
+	if (in.n == 0) /* a broken wire speaks for itself once the session is up */
+		return f->ready && f->end.err != VE_EOF
+			       ? close_event(f, f->end.err, false, f->end.text, ret)
+			       : close_event(f, VE_LOST, false, "the server ended the session", ret);
 	buf_consume(&f->rx, 1);
 	switch (in.p[0]) {
 	case 'R':
+		f->ready = true;
 		*ret = (struct session_event){ .type = SESSION_READY, .facts = &f->facts };
 		return true;
 	case 'f':

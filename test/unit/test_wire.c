@@ -427,9 +427,14 @@ static void rig_init(struct rig *r, enum manners manners, const struct tls_peer_
 	server_start(&r->server, &r->loop, manners, server ? server : &good);
 }
 
+static void rig_open(struct rig *r, const struct wire_conf *c)
+{
+	assert_int_equal(wire_open(&r->wire, &r->loop, c, r->trust, &events, r), 0);
+}
+
 static void rig_connect(struct rig *r, const char *host, uint16_t port)
 {
-	assert_int_equal(wire_open(&r->wire, &r->loop, host, port, r->trust, &events, r), 0);
+	rig_open(r, &(struct wire_conf){ .host = host, .port = port });
 }
 
 /* Run to the end; nothing may be left. */
@@ -514,6 +519,58 @@ static void test_by_name(void **state)
 	assert_int_equal(r.opened, 1);
 	assert_string_equal(r.facts.host, "localhost");
 	assert_true(r.facts.verified);
+}
+
+/* The name need not exist if the address is known; it is what the certificate is compared with all the same. */
+static void test_to_an_endpoint(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, SERVE, NULL);
+	r.conf.verify_name = NULL;
+	r.close_in = OPENED;
+	rig_open(&r, &(struct wire_conf){ .host = VPN, .port = 443,
+					  .to = { { IP_V4, { 127, 0, 0, 1 } }, r.server.port } });
+	rig_fini(&r);
+	assert_int_equal(r.opened, 1);
+	assert_true(r.facts.verified);
+	assert_string_equal(r.facts.host, VPN);
+	assert_int_equal(r.facts.port, 443);
+	assert_true(endpoint_equal(&r.facts.peer, &(struct endpoint){ { IP_V4, { 127, 0, 0, 1 } }, r.server.port }));
+	assert_int_equal(r.facts.local.ip.family, IP_V4);
+	assert_memory_equal(r.facts.local.ip.b, r.facts.peer.ip.b, 4);
+	assert_int_not_equal(r.facts.local.port, 0);
+}
+
+/* A further connection of a session: its certificate counts, and nothing else. */
+static void test_only_one_certificate(void **state)
+{
+	uint8_t only[32];
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, SERVE, NULL);
+	r.close_in = OPENED;
+	rig_run(&r);
+	memcpy(only, r.facts.cert_sha256, sizeof(only));
+
+	rig_init(&r, SERVE, NULL);
+	r.conf.verify_name = "another.example.net";
+	r.close_in = OPENED;
+	rig_open(&r, &(struct wire_conf){ .host = "127.0.0.1", .port = r.server.port, .only = only });
+	rig_fini(&r);
+	assert_int_equal(r.opened, 1);
+	assert_true(r.facts.verified);
+
+	only[31] ^= 1;
+	rig_init(&r, SERVE, NULL);
+	r.conf.insecure = true;
+	rig_open(&r, &(struct wire_conf){ .host = "127.0.0.1", .port = r.server.port, .only = only });
+	rig_fini(&r);
+	ASSERT_FAULT(r, VE_TLS, "another certificate");
+	assert_true(r.fault.final);
+	assert_int_equal(r.opened, 0);
 }
 
 /* A socket on 127.0.0.1 whose backlog is full: connects to it hang. */
@@ -995,6 +1052,8 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_unknown_host),
 		cmocka_unit_test(test_by_name),
+		cmocka_unit_test(test_to_an_endpoint),
+		cmocka_unit_test(test_only_one_certificate),
 		cmocka_unit_test(test_no_answer),
 		cmocka_unit_test(test_staggered),
 		cmocka_unit_test(test_all_addresses_fail),
