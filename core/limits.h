@@ -55,8 +55,21 @@
 #define SE_UNIT_BLOCKS_MAX 65536u      /* blocks the server may announce at once; a counter, nothing is allocated */
 #define SE_UNIT_FRAMES_MAX 1024u       /* blocks we announce at once: the queue length of the official programs */
 #define SE_KEEPALIVE_MAX 512u          /* filler in a keep-alive, softether-protocol.md 6.2 */
+#define RUDP_SEND_MAX (64u * KIB)      /* stream waiting for a segment's slot: twice the window of 64 * 512 bytes */
+#define RUDP_RECV_MAX (64u * KIB)      /* stream waiting for its reader: the same, so the window rarely closes */
+#define RUDP_CONNECT_MS 12000u         /* until the first segment of the server, softether-protocol.md 9.2 */
+#define RUDP_DEAD_MS 12000u            /* no progress of the echoed clock, softether-protocol.md 9.3 */
 #define SE_HTTP_IDLE_MS 15000u         /* silence before the data phase, softether-protocol.md 12.1 */
 #define SE_LOGIN_MS 300000u            /* all of the login: 30 NOOPs of a slow server, but no endless drip */
+#define SE_JOIN_MS 30000u              /* another connection, from the dial to its first frame: connect, TLS, two answers */
+#define SE_LEAVE_MS 2000u              /* for the last bytes on a connection that was given up */
+#define SE_DIAL_MS 1000u               /* between two dials: servers count faster ones as an attack, 1.1 */
+#define SE_DIAL_PAUSE_MAX_MS 60000u    /* and after failures, doubled up to this: then a minute is no loss */
+#define SE_HOPS_MAX 2u                 /* redirects in one login, softether-protocol.md 5.5 */
+#define SE_CHANNEL_TX_MIN (64u * KIB)  /* queue of each of many connections: a batch of 40 frames, twice the 32 KiB that
+					* SESSION_TX_MAX, shared out to eight of them, would leave */
+#define SESSION_UDP_MAX (128u * KIB)   /* sealed datagrams waiting for the socket: a batch of 80 frames; the kernel's own
+					* buffer behind it holds no more either */
 #define SE_TIMEOUT_MIN_MS 5000u        /* bounds of the session's own timeout, softether-protocol.md 5.2 */
 #define SE_TIMEOUT_MAX_MS 60000u
 #define SE_TIMEOUT_DEFAULT_MS 20000u   /* a server that names none has the default policy */
@@ -116,6 +129,8 @@
 #define FLOW_KEEPALIVE_MS 300000u /* silence until a peer is asked whether it is still there, */
 #define FLOW_KEEPALIVE_RETRY_MS 15000u /* how often then, */
 #define FLOW_KEEPALIVE_RETRIES 4u /* and how many times: six minutes in all */
+#define UDP_SOCKS_MAX 1024u    /* UDP ports of ours: proxy associations and forwards; each datagram in walks their list */
+#define UDP_QUEUE_MAX (256u * KIB) /* datagrams waiting for their socket's next event: one read of the wire, all for it */
 #define RESOLVE_QUERIES_MAX 256u  /* different names being asked for at once: a browser's worst page load, twice */
 #define RESOLVE_CACHE_MAX 64u  /* names remembered */
 #define RESOLVE_TTL_MAX_S 3600u /* and no longer than this: the private network may change under us */
@@ -128,6 +143,10 @@
 				   * from a refusal to the client's close */
 #define SOCKS_READ_MAX 1024u /* handshake and what a client sends along with it (TLS hello); more waits in its socket */
 #define CLIENT_KEEPALIVE_S 60u /* how often TCP asks a silent client: one on another machine may have vanished */
+#define HALF_OPEN_MAX 1024u /* targets being connected; a port scan through the proxy tries some hundred at once. At it, no more
+			     * clients are accepted; those that are in already may go above, CLIENTS_MAX bounds them */
+#define DIRECT_WINDOW (64u * KIB) /* each way of a connection that goes around the tunnel; the kernel has buffers of its own */
+#define DIRECT_ADDRESSES_MAX 8u   /* of one name that are tried for it */
 #define ACCEPT_BATCH 32u       /* clients accepted in one turn, so that they do not hold up the others */
 #define ACCEPT_PAUSE_MS 250u   /* until accepting is tried again when the system has no descriptor left */
 #define DESCRIPTORS_KEPT 64u   /* not for clients: listeners, the wire and its reconnects, resolving, files, libuv */
@@ -138,7 +157,8 @@
  * do not acknowledge. FLOW_SMALL sees to it that a received byte costs less than two. A budget below this for the whole
  * process, which the windows would share, is not there yet. */
 #define FLOW_WORST_MIB (2u * FLOW_WINDOW_MAX / MIB + FLOW_SEND_MAX / MIB)
-#define SESSION_WORST_MIB ((2u * WIRE_READ_MAX + 2u * WIRE_WRITE_MAX + SESSION_TX_MAX) / MIB + 2u)
-_Static_assert(FLOWS_MAX * FLOW_WORST_MIB + SESSION_WORST_MIB <= 12u * 1024u + 8u, "memory at every cap: 12 GiB");
+#define CHANNEL_WORST_KIB ((2u * WIRE_READ_MAX + 2u * WIRE_WRITE_MAX + SESSION_RX_MAX + SE_CHANNEL_TX_MIN) / KIB)
+#define SESSION_WORST_MIB (32u * CHANNEL_WORST_KIB / KIB + (SESSION_TX_MAX + SESSION_UDP_MAX) / MIB + 3u)
+_Static_assert(FLOWS_MAX * FLOW_WORST_MIB + SESSION_WORST_MIB <= 12u * 1024u + 40u, "memory at every cap: 12 GiB");
 
 #endif

@@ -57,6 +57,7 @@ enum {
 struct link_facts {
 	enum link_kind kind;
 	uint16_t mtu;          /* largest IP packet the session carries, 576..1500 */
+	uint16_t tcp_mss;      /* largest TCP segment over IPv4 that is worth its way (20 less over IPv6); 0: see mtu */
 	struct ip ip4;         /* LINK_IP: our address; IP_NONE if none was negotiated */
 	struct ip dns[2];      /* LINK_IP: pushed name servers, IP_NONE where absent */
 	struct ip nbns[2];     /* LINK_IP: pushed NetBIOS name servers (WINS), IP_NONE where absent */
@@ -86,12 +87,15 @@ struct session_conf {
 	const char *password;  /* UTF-8, NULL: none was given (anonymous, where the protocol has that) */
 	const uint8_t *password_hash; /* SoftEther: 20 bytes that serve as the password, NULL: not given */
 	const char *new_password; /* SoftEther: to be set if the server demands a change; NULL: none */
+	bool *password_is_new; /* set by the session when the server took new_password, which is the password from then
+				* on, also of sessions to come; NULL: nobody wants to know */
 	struct slice certificate; /* SoftEther, AUTH_CERTIFICATE: DER of the leaf; n is 0 without one */
 	struct slice key;         /* and its RSA key, PKCS #1 DER */
 	const char *hub;       /* SoftEther virtual hub; NULL elsewhere */
 	unsigned tcp_connections; /* SoftEther: how many at most, 1..SESSION_CHANNELS_MAX */
 	enum udp_acceleration udp_acceleration;
 	bool compress;         /* SoftEther: ask for zlib on every frame */
+	bool half_connection;  /* SoftEther: ask that each connection carries one direction only */
 	bool change_password;  /* SoftEther: no session, only set new_password: SESSION_CLOSED with VE_CANCELED says done */
 	unsigned auth_methods; /* AUTH_*: what the user allows; 0: AUTH_DEFAULT. Only what is implemented is offered. */
 	bool allow_unverified; /* the user said --insecure: log in although wire_facts.verified is false */
