@@ -11,10 +11,23 @@
 
 #include "core/err.h"
 
+/* What was asked of the server: the same number is said of different things. */
+enum se_asked {
+	SE_OTHER, /* also: the end of a session that was up */
+	SE_LOGIN_ANONYMOUS,
+	SE_LOGIN_PASSWORD,    /* the password's proof, 4.3 */
+	SE_LOGIN_PLAIN,       /* the password itself, 4.4 */
+	SE_LOGIN_CERTIFICATE, /* 4.5 */
+	SE_LOGIN_TICKET,      /* after a redirect, 4.8 */
+	SE_NEW_PASSWORD,      /* a password change, 4.9 */
+	SE_ADDITIONAL,        /* one more connection, 7 */
+};
+
 struct se_error {
 	uint32_t code;
 	int err;          /* VE_AUTH: it does not want us; VE_PROTO: no understanding; VE_LOST */
 	bool final;       /* trying again cannot help, or may lock the account (12.1) */
+	uint32_t wait_ms; /* the least time before the next try, 0: no matter (12.1) */
 	const char *text; /* what the server says */
 	const char *hint; /* what to do about it, NULL if there is nothing */
 };
@@ -23,10 +36,14 @@ struct se_error {
  * */
 #define se_broken(f, ...) (fault_set((f), VE_PROTO, __VA_ARGS__), VE_PROTO)
 
-/* The row for @code. An unknown code gets a row that says so; never NULL. */
+/* The row for @code, whatever it is said of. An unknown code gets a row that says so; never NULL. */
 const struct se_error *se_error_find(uint32_t code);
 
-/* Put "error 9: wrong user name or password; check both; ..." into @f, which is final if the error is. */
-void se_error_fault(struct fault *f, uint32_t code);
+/* The row for @code as the answer to @request: that of se_error_find(), unless the number means more there. */
+const struct se_error *se_error_for(uint32_t code, enum se_asked request);
+
+/* Put "error 9: wrong user name or password; check both; ..." into @f, which is final if the error is. @user: the name
+ * that was logged in with; "" or NULL has a message of its own. */
+void se_error_fault(struct fault *f, uint32_t code, enum se_asked request, const char *user);
 
 #endif

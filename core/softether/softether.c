@@ -50,8 +50,7 @@
 #define MTU_DEFAULT 1500u /* hubs pass it, softether-protocol.md 11.1 */
 #define MTU_MIN 576u
 #define NOOP_SKIP 2u      /* the NOOP that a slow server sends before its answer, 2.6 */
-#define ERROR_AUTH 9u     /* 5.4 */
-#define ERROR_TOO_LONG 126u
+#define ERROR_TOO_LONG 126u /* 5.4 */
 
 _Static_assert(RX_UP >= SESSION_RX_MAX + SE_BLOCK_PIECE_MAX, "a piece may not fill the receive queue");
 _Static_assert(RX_UP >= SE_HTTP_FIRST_MAX, "what follows the Welcome may not be cut");
@@ -276,20 +275,30 @@ static int softether_output(struct session *base, const struct slice *v, size_t 
 
 static int on_hello(struct softether *s, const struct se_pack *p, uint64_t now_ms)
 {
-	uint8_t login[SE_LOGIN_SIZE_MAX];
-	struct slice body = { .p = login };
+	const struct se_login_terms terms = se_login_terms_of(s->conf, s->wire);
+	uint8_t *login;
+	struct slice body;
 	struct se_hello hello;
 	int r = se_hello_read(p, &hello, &s->detail);
 
 	if (r != 0)
 		return r;
-	body.n = se_login_write(login, s->conf, s->wire, &s->ident, &hello, s->env);
-	r = se_http_put_pack(&s->ch.tx, s->authority, body);
-	wipe(login, sizeof(login));
-	if (r != 0) {
-		fault_set(&s->detail, VE_LIMIT, "no room for the login");
-		return VE_LIMIT;
+	login = malloc(SE_LOGIN_SIZE_MAX);
+	if (!login) {
+		fault_set(&s->detail, VE_NOMEM, "no memory for the login");
+		return VE_NOMEM;
 	}
+	body.p = login;
+	r = se_login_write(login, &body.n, s->conf, &terms, s->wire, &s->ident, &hello, s->env, &s->detail);
+	if (r == 0) {
+		r = se_http_put_pack(&s->ch.tx, s->authority, body);
+		if (r != 0)
+			fault_set(&s->detail, VE_LIMIT, "no room for the login");
+	}
+	wipe(login, SE_LOGIN_SIZE_MAX);
+	free(login);
+	if (r != 0)
+		return r;
 	s->ch.secret = buf_len(&s->ch.tx);
 	enter(s, ST_LOGIN, now_ms);
 	return 0;
@@ -334,30 +343,26 @@ static void speak(struct softether *s, uint64_t now_ms)
 
 static int on_login_answer(struct softether *s, const struct se_pack *p, uint64_t now_ms)
 {
+	const struct se_login_terms terms = se_login_terms_of(s->conf, s->wire);
 	struct se_welcome welcome;
 	int r = take_notice(s, p);
 
+	if (r == 0 && se_is_redirect(p)) {
+		fault_set_final(&s->detail, VE_PROTO, "the server is the controller of a cluster and sends us to "
+				"another one (Redirect is 1), which is not supported");
+		return VE_PROTO;
+	}
 	if (r == 0)
-		r = se_welcome_read(p, &welcome, &s->detail);
+		r = se_welcome_read(p, &terms, s->wire, &welcome, &s->detail);
 	if (r != 0)
 		return r;
 	s->timeout_ms = welcome.timeout_ms;
 	if (welcome.auto_disconnect_s > 0)
 		s->end_ms = now_ms + (uint64_t)welcome.auto_disconnect_s * 1000;
+	wipe(&welcome, sizeof(welcome));
 	enter(s, ST_UP, now_ms);
 	speak(s, now_ms);
 	return 0;
-}
-
-/* Servers know anonymous accounts, but none without a name. */
-static void refused(struct softether *s, uint32_t error)
-{
-	if (error == ERROR_AUTH && !*s->conf->user)
-		fault_set_final(&s->detail, VE_AUTH, "error %" PRIu32 ": no account without a name; an "
-				"anonymous one has a name too, and takes any password: "
-				"softether://NAME@HOST/HUB", error);
-	else
-		se_error_fault(&s->detail, error);
 }
 
 static int on_answer(struct softether *s, struct slice body, uint64_t now_ms)
@@ -376,7 +381,11 @@ static int on_answer(struct softether *s, struct slice body, uint64_t now_ms)
 	}
 	error = se_pack_int(&p, "error");
 	if (error != 0) {
-		refused(s, error);
+		enum se_asked request = SE_OTHER;
+
+		if (s->st == ST_LOGIN)
+			(void)se_login_choose(s->conf, s->wire, &request, &s->detail); /* held when it was sent */
+		se_error_fault(&s->detail, error, request, s->conf->user);
 		return s->detail.err;
 	}
 	return phases[s->st].on_pack(s, &p, now_ms);
@@ -550,7 +559,7 @@ static void tick_up(struct softether *s, uint64_t now_ms)
 		fault_set(&s->detail, VE_LOST, "server silent for %" PRIu32 " s", s->timeout_ms / 1000);
 		end(s, now_ms);
 	} else if (now_ms >= s->end_ms) {
-		se_error_fault(&s->detail, ERROR_TOO_LONG);
+		se_error_fault(&s->detail, ERROR_TOO_LONG, SE_OTHER, s->conf->user);
 		end(s, now_ms);
 	} else if (now_ms >= ch->speak_ms) {
 		if (buf_len(&ch->tx) == 0)
