@@ -2,11 +2,11 @@
 
 /* services.c - the private services at the far end of a tunnel: something to fetch, store, stall and count.
  *
- *   services [-l] [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] ADDR
+ *   services [-l] [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] [-6 ADDR6] ADDR
  *   services --bytes N                        write N of the bytes described below to standard output
  *
  * READYFILE is written when everything is open: "base=BASE" and "dns=ADDR", or "dns=" if UDP port 53 was not
- * to be had. With -l only clients on the same machine are served: for places where ADDR is not private.
+ * to be had. With -6 everything is at ADDR6, too, and names lead there. With -l only clients on the same machine are served: for places where ADDR is not private.
  *
  * TCP on ADDR (with -b every port number but 53 is that much higher, for places where low ports are not to be
  * had):
@@ -18,9 +18,13 @@
  *   4001  sends 1000 bytes, reads 1 byte, then resets the connection
  * UDP on ADDR:
  *   7     echo
- *   53    DNS, authoritative for nothing but this table; every other name does not exist:
+ *   53    DNS, also over TCP, authoritative for nothing but this table; every other name does not exist:
  *           private.softsocks.test   A ADDR (no AAAA)
  *           v6.softsocks.test        AAAA fd77::1 (no A)
+ *           dual.softsocks.test      A ADDR and AAAA fd77::1
+ *           broken6.softsocks.test   A ADDR and AAAA fd77::dead, where nobody answers
+ *           alias.softsocks.test     CNAME private.softsocks.test, and its A
+ *           big.softsocks.test       A, 60 times ADDR: truncated over UDP, whole over TCP
  *           slow.softsocks.test      never answered
  *
  * HTTP (GET has HEAD beside it; connections are kept open; a body needs a Content-Length):
@@ -83,6 +87,8 @@ struct shared {
 
 static struct shared *shared;
 static struct in_addr address;
+static struct in6_addr address6;
+static bool has_address6;
 static const char *files_dir, *uploads_dir;
 static bool local_only;
 static int children;
@@ -397,17 +403,21 @@ static void get_file(struct request *r, const char *dir, const char *name)
 
 static void get_page(struct request *r)
 {
-	struct sockaddr_in peer = { 0 };
+	struct sockaddr_in6 peer = { 0 }; /* the larger one */
+	struct sockaddr_in *peer4 = (struct sockaddr_in *)&peer;
 	socklen_t len = sizeof(peer);
-	char text[500], addr[INET_ADDRSTRLEN] = "?", date[64];
+	char text[500], addr[INET6_ADDRSTRLEN] = "?", date[64];
 	time_t now = time(NULL);
 
 	getpeername(r->fd, (struct sockaddr *)&peer, &len);
-	inet_ntop(AF_INET, &peer.sin_addr, addr, sizeof(addr));
+	if (peer.sin6_family == AF_INET6)
+		inet_ntop(AF_INET6, &peer.sin6_addr, addr, sizeof(addr));
+	else
+		inet_ntop(AF_INET, &peer4->sin_addr, addr, sizeof(addr));
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", gmtime(&now));
 	snprintf(text, sizeof(text), "<!doctype html>\n<title>softsocks private page</title>\n"
 		 "<p>softsocks private page\n<p>client %s port %u\n<p>%s\n",
-		 addr, ntohs(peer.sin_port), date);
+		 addr, ntohs(peer.sin6_port), date);
 	reply_head(r, "200 OK", "text/html", strlen(text));
 	if (strcmp(r->method, "HEAD") != 0)
 		write_all(r->fd, text, strlen(text));
@@ -555,14 +565,16 @@ static void serve_http(int fd)
 	drain(fd);
 }
 
-/* ---- UDP ---- */
+/* ---- UDP, and DNS over both ---- */
 
 #define DNS_HEADER    12
 #define DNS_A         1
+#define DNS_CNAME     5
 #define DNS_AAAA      28
 #define DNS_IN        1
 #define DNS_NXDOMAIN  3
 #define DNS_TTL       60
+#define DNS_UDP_MAX   512
 
 /* The question's name in dotted lower case; returns where it ends in @q, or 0 if it is broken. */
 static size_t dns_name(const unsigned char *q, size_t n, char ret[256])
@@ -582,47 +594,132 @@ static size_t dns_name(const unsigned char *q, size_t n, char ret[256])
 	return at < n ? at + 1 : 0;
 }
 
+enum { HAS_A = 1, HAS_AAAA = 2, HAS_LOST_AAAA = 4, HAS_ALIAS = 8, NO_ANSWER = 16 };
+
+#define DNS_BIG 60 /* answers of "big": 960 bytes, over 512 */
+
+static const struct name {
+	const char *name;
+	unsigned has;
+	unsigned times;
+} names[] = {
+	{ "private.softsocks.test", HAS_A, 1 },
+	{ "v6.softsocks.test", HAS_AAAA, 1 },
+	{ "dual.softsocks.test", HAS_A | HAS_AAAA, 1 },
+	{ "broken6.softsocks.test", HAS_A | HAS_LOST_AAAA, 1 },
+	{ "alias.softsocks.test", HAS_A | HAS_ALIAS, 1 },
+	{ "big.softsocks.test", HAS_A, DNS_BIG },
+	{ "slow.softsocks.test", NO_ANSWER, 0 },
+};
+
+static const struct name *find_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i].name))
+			return &names[i];
+	return NULL;
+}
+
+/* Append a record of the name at @owner (as in a compression pointer); returns the new length. */
+static size_t dns_record(unsigned char *q, size_t end, unsigned owner, unsigned type, const void *rdata, size_t n)
+{
+	const unsigned char head[] = { (unsigned char)(0xc0 | owner >> 8), (unsigned char)owner, 0, (unsigned char)type, 0,
+				       DNS_IN, 0, 0, 0, DNS_TTL, 0, (unsigned char)n };
+
+	memcpy(q + end, head, sizeof(head));
+	memcpy(q + end + sizeof(head), rdata, n);
+	return end + sizeof(head) + n;
+}
+
+/* The answers for @name and @type behind the question, which ends at @end. Returns the new length. */
+static size_t dns_records(unsigned char *q, size_t end, const struct name *name, unsigned type)
+{
+	static const unsigned char v6[16] = { 0xfd, 0x77, [15] = 1 }, lost6[16] = { 0xfd, 0x77, [14] = 0xde, [15] = 0xad };
+	unsigned owner = DNS_HEADER, count = 0;
+
+	if ((name->has & HAS_ALIAS) && (type == DNS_A || type == DNS_AAAA)) {
+		unsigned char to[] = "\7private\xc0\0"; /* "private" and the rest of the name that was asked for */
+
+		to[9] = DNS_HEADER + 6; /* behind "alias" */
+		owner = (unsigned)end + 12;
+		end = dns_record(q, end, DNS_HEADER, DNS_CNAME, to, 10);
+		count++;
+	}
+	for (unsigned i = 0; type == DNS_A && (name->has & HAS_A) && i < name->times; i++, count++)
+		end = dns_record(q, end, owner, DNS_A, &address, 4);
+	if (type == DNS_AAAA && (name->has & (HAS_AAAA | HAS_LOST_AAAA))) {
+		end = dns_record(q, end, owner, DNS_AAAA, name->has & HAS_AAAA ? v6 : lost6, 16);
+		count++;
+	}
+	q[7] = (unsigned char)count;
+	return end;
+}
+
 /* Turn the query @q of @n bytes into its answer. Returns the answer's length, 0 for none. */
 static size_t dns_answer(unsigned char *q, size_t n)
 {
-	static const unsigned char v6[16] = { 0xfd, 0x77, [15] = 1 };
-	unsigned char rdata[16], *p;
-	size_t end, rdlen = 0;
-	unsigned type, rcode = 0;
+	const struct name *found;
+	size_t end, question;
 	char name[256];
 
 	if (n < DNS_HEADER || (q[2] & 0xf8) || q[4] != 0 || q[5] != 1)
 		return 0;               /* an answer, not a plain query, or not one question */
-	end = dns_name(q, n, name);
-	if (!end || end + 4 > n)
+	question = dns_name(q, n, name);
+	if (!question || question + 4 > n)
 		return 0;
-	type = (unsigned)q[end] << 8 | q[end + 1];
-	end += 4;
-	if (!strcmp(name, "slow.softsocks.test"))
+	found = find_name(name);
+	if (found && (found->has & NO_ANSWER))
 		return 0;
-	if (!strcmp(name, "private.softsocks.test")) {
-		memcpy(rdata, &address, 4);
-		rdlen = type == DNS_A ? 4 : 0;
-	} else if (!strcmp(name, "v6.softsocks.test")) {
-		memcpy(rdata, v6, 16);
-		rdlen = type == DNS_AAAA ? 16 : 0;
-	} else {
-		rcode = DNS_NXDOMAIN;
-	}
+	end = question + 4;
 	q[2] = (unsigned char)(0x84 | (q[2] & 1));     /* answer, authoritative, RD as asked */
-	q[3] = (unsigned char)(0x80 | rcode);          /* recursion available: some resolvers insist */
+	q[3] = (unsigned char)(0x80 | (found ? 0 : DNS_NXDOMAIN)); /* recursion available: some resolvers insist */
 	memset(q + 6, 0, 6);
-	q[7] = rdlen > 0;
-	if (rdlen > 0) {
-		const unsigned char head[] = { 0xc0, DNS_HEADER, 0, (unsigned char)type, 0, DNS_IN,
-					       0, 0, 0, DNS_TTL, 0, (unsigned char)rdlen };
+	if (found)
+		end = dns_records(q, end, found, (unsigned)q[question] << 8 | q[question + 1]);
+	return end;
+}
 
-		p = q + end;
-		memcpy(p, head, sizeof(head));
-		memcpy(p + sizeof(head), rdata, rdlen);
-		end += sizeof(head) + rdlen;
+static size_t dns_udp_answer(unsigned char *q, size_t n)
+{
+	char name[256];
+	size_t end = dns_answer(q, n);
+
+	if (end > DNS_UDP_MAX) {
+		end = dns_name(q, end, name) + 4;
+		q[2] |= 2; /* truncated: ask again over TCP */
+		q[7] = 0;
 	}
 	return end;
+}
+
+static bool read_all(int fd, unsigned char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t k = read(fd, p, n);
+
+		if (k <= 0)
+			return false;
+		p += k;
+		n -= (size_t)k;
+	}
+	return true;
+}
+
+static void serve_dns(int fd)
+{
+	static unsigned char q[2 + 65536 + 64];
+	size_t n;
+
+	while (read_all(fd, q, 2)) {
+		n = (size_t)q[0] << 8 | q[1];
+		if (!read_all(fd, q + 2, n))
+			return;
+		n = dns_answer(q + 2, n);
+		q[0] = (unsigned char)(n >> 8);
+		q[1] = (unsigned char)n;
+		if (n == 0 || !write_all(fd, q, n + 2))
+			return;
+	}
 }
 
 static size_t udp_echo(unsigned char *q, size_t n)
@@ -647,23 +744,34 @@ static const struct service {
 	{ SOCK_STREAM, 4000, false, serve_push, NULL },
 	{ SOCK_STREAM, 4001, false, serve_reset, NULL },
 	{ SOCK_DGRAM, 7, false, NULL, udp_echo },
-	{ SOCK_DGRAM, 53, true, NULL, dns_answer },
+	{ SOCK_DGRAM, 53, true, NULL, dns_udp_answer },
+	{ SOCK_STREAM, 53, true, serve_dns, NULL },
 };
 
 #define NSERVICES (sizeof(services) / sizeof(services[0]))
+#define NSOCKETS  (2 * NSERVICES)           /* IPv4, then IPv6 */
 
-static int open_service(const struct service *s, unsigned base)
+/* A resolver is looked for on port 53 and nowhere else, hence no base for it. */
+static bool is_dns(const struct service *s)
+{
+	return s->stream == serve_dns || s->datagram == dns_udp_answer;
+}
+
+static int open_service(const struct service *s, int family, unsigned base)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = address };
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_addr = address6 };
+	const struct sockaddr *at = family == AF_INET ? (struct sockaddr *)&sin : (struct sockaddr *)&sin6;
+	socklen_t len = family == AF_INET ? sizeof(sin) : sizeof(sin6);
 	const int one = 1;
-	int fd = socket(AF_INET, s->type | SOCK_CLOEXEC, 0);
+	int fd = socket(family, s->type | SOCK_CLOEXEC, 0);
 
-	/* A resolver is looked for on port 53 and nowhere else, hence no base for it. */
-	sin.sin_port = htons((uint16_t)(s->datagram == dns_answer ? s->port : s->port + base));
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-	    bind(fd, (struct sockaddr *)&sin, sizeof(sin)) != 0 || (s->stream && listen(fd, 1024) != 0)) {
+	sin.sin_port = sin6.sin6_port = htons((uint16_t)(is_dns(s) ? s->port : s->port + base));
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 || bind(fd, at, len) != 0 ||
+	    (s->stream && listen(fd, 1024) != 0)) {
 		fprintf(stderr, "services: cannot open %s port %u of %s: %s\n", s->stream ? "TCP" : "UDP",
-			ntohs(sin.sin_port), inet_ntoa(address), strerror(errno));
+			ntohs(sin.sin_port), family == AF_INET ? inet_ntoa(address) : "the IPv6 address",
+			strerror(errno));
 		if (!s->optional)
 			exit(1);
 		if (fd >= 0)
@@ -682,15 +790,16 @@ static void reap(bool wait)
 }
 
 /* What a machine sends to itself comes from the address it goes to. */
-static bool welcome(const struct sockaddr_in *from)
+static bool welcome(const struct sockaddr_storage *from)
 {
-	return !local_only || from->sin_addr.s_addr == address.s_addr;
+	return !local_only || (from->ss_family == AF_INET &&
+			       ((const struct sockaddr_in *)from)->sin_addr.s_addr == address.s_addr);
 }
 
 static void serve_stream(const struct service *s, int listener)
 {
 	const struct timeval idle = { .tv_sec = IDLE_S };
-	struct sockaddr_in from;
+	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
 	const int one = 1;
 	int fd;
@@ -719,7 +828,7 @@ static void serve_stream(const struct service *s, int listener)
 static void serve_datagram(const struct service *s, int fd)
 {
 	static unsigned char q[65536 + 64];
-	struct sockaddr_in from;
+	struct sockaddr_storage from;
 	socklen_t len = sizeof(from);
 	ssize_t n = recvfrom(fd, q, 65536, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
 	size_t answer = n > 0 && welcome(&from) ? s->datagram(q, (size_t)n) : 0;
@@ -728,29 +837,31 @@ static void serve_datagram(const struct service *s, int fd)
 		sendto(fd, q, answer, MSG_DONTWAIT, (struct sockaddr *)&from, len);
 }
 
-static void loop(const int fds[NSERVICES])
+static void loop(const int fds[NSOCKETS])
 {
-	struct pollfd p[NSERVICES];
+	struct pollfd p[NSOCKETS];
 
 	for (;;) {
-		for (size_t i = 0; i < NSERVICES; i++)
+		for (size_t i = 0; i < NSOCKETS; i++)
 			p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
-		if (poll(p, NSERVICES, 1000) < 0)
+		if (poll(p, NSOCKETS, 1000) < 0)
 			continue;
 		reap(false);
-		for (size_t i = 0; i < NSERVICES; i++) {
+		for (size_t i = 0; i < NSOCKETS; i++) {
+			const struct service *s = &services[i % NSERVICES];
+
 			if (!(p[i].revents & POLLIN))
 				continue;
-			if (services[i].stream)
-				serve_stream(&services[i], fds[i]);
+			if (s->stream)
+				serve_stream(s, fds[i]);
 			else
-				serve_datagram(&services[i], fds[i]);
+				serve_datagram(s, fds[i]);
 		}
 	}
 }
 
 /* Tell by a file that everything can be reached: which ports, and whether there is a resolver. */
-static bool report_ready(const char *path, unsigned base, const int fds[NSERVICES])
+static bool report_ready(const char *path, unsigned base, const int fds[NSOCKETS])
 {
 	FILE *f = fopen(path, "we");
 	bool dns = false;
@@ -758,14 +869,14 @@ static bool report_ready(const char *path, unsigned base, const int fds[NSERVICE
 	if (!f)
 		return false;
 	for (size_t i = 0; i < NSERVICES; i++)
-		dns |= services[i].datagram == dns_answer && fds[i] >= 0;
+		dns |= services[i].datagram == dns_udp_answer && fds[i] >= 0;
 	fprintf(f, "base=%u\ndns=%s\n", base, dns ? inet_ntoa(address) : "");
 	return fclose(f) == 0;
 }
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: services [-l] [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] ADDR\n"
+	fprintf(stderr, "usage: services [-l] [-b BASE] [-f FILES] [-u UPLOADS] [-r READYFILE] [-6 ADDR6] ADDR\n"
 			"       services --bytes N\n");
 	return 2;
 }
@@ -773,12 +884,12 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	const char *ready = NULL;
-	int fds[NSERVICES], c;
+	int fds[NSOCKETS], c;
 	uint64_t n, base = 0;
 
 	if (argc == 3 && !strcmp(argv[1], "--bytes"))
 		return parse_number(argv[2], INT64_MAX, &n) ? !write_bytes(STDOUT_FILENO, n) : usage();
-	while ((c = getopt(argc, argv, "lb:f:u:r:")) != -1) {
+	while ((c = getopt(argc, argv, "lb:f:u:r:6:")) != -1) {
 		if (c == 'b' && parse_number(optarg, 60000, &base))
 			continue;
 		else if (c == 'l')
@@ -789,6 +900,8 @@ int main(int argc, char **argv)
 			uploads_dir = optarg;
 		else if (c == 'r')
 			ready = optarg;
+		else if (c == '6' && inet_pton(AF_INET6, optarg, &address6) == 1)
+			has_address6 = true;
 		else
 			return usage();
 	}
@@ -798,8 +911,10 @@ int main(int argc, char **argv)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return 1;
-	for (size_t i = 0; i < NSERVICES; i++)
-		fds[i] = open_service(&services[i], (unsigned)base);
+	for (size_t i = 0; i < NSERVICES; i++) {
+		fds[i] = open_service(&services[i], AF_INET, (unsigned)base);
+		fds[NSERVICES + i] = has_address6 ? open_service(&services[i], AF_INET6, (unsigned)base) : -1;
+	}
 	if (ready && !report_ready(ready, (unsigned)base, fds)) {
 		fprintf(stderr, "services: cannot write %s: %s\n", ready, strerror(errno));
 		return 1;
