@@ -32,7 +32,8 @@
 	X(VE_NETUNREACH, -18, 6, "net unreachable")  /* private target: no address of that family here */    \
 	X(VE_RESET, -19, 6, "reset")            /* private target: it reset an open connection */            \
 	X(VE_CANCELED, -20, 0, "canceled")      /* somebody asked us to stop */                              \
-	X(VE_IO, -21, 6, "input/output")        /* a local file or socket failed */
+	X(VE_IO, -21, 6, "input/output")        /* a local file or socket failed */                          \
+	X(VE_BLOCKED, -22, 6, "blocked")        /* a rule, or this machine's, forbids the destination */
 
 enum {
 #define VE_ENUM(code, num, exit_status, name) code = num,

@@ -14,7 +14,7 @@
 #define PASSWORD_MAX 255u /* longest that every method can carry (PAP: one length byte) */
 
 /* --- what users write --------------------------------------------------------------------------------------- */
-#define CONF_FILE_MAX (64u * KIB) /* a config file: every option a hundred times, with comments */
+#define CONF_FILE_MAX (128u * KIB) /* a config file: every option a hundred times; an account file with its certificates */
 #define CONF_VALUE_MAX 4096u      /* one value of a repeatable option in the environment; the longest are file names */
 
 /* --- wire: TCP and TLS to the server ---------------------------------------------------------------------- */
@@ -32,7 +32,7 @@
 
 /* --- HTTP heads ------------------------------------------------------------------------------------------- */
 #define HTTP_HEAD_MAX (16u * KIB) /* start line and all fields; what nginx and Apache allow, rounded up */
-#define HTTP_FIELDS_MAX 64u       /* fields in one head, softether-protocol.md 13.3 */
+#define HTTP_FIELDS_MAX 100u      /* fields in one head; what Apache allows */
 
 /* --- sessions --------------------------------------------------------------------------------------------- */
 #define SESSION_TX_MAX (256u * KIB)   /* frames waiting for the wire: a few milliseconds at full speed */
@@ -138,11 +138,13 @@
 
 /* --- local clients ---------------------------------------------------------------------------------------- */
 #define LISTENERS_MAX 16u
+#define SOCKET_PATH_MAX 107u /* path of a socket in the file system: Linux' sun_path, with a NUL behind it */
 #define CLIENTS_MAX FLOWS_MAX   /* every client holds at most one flow */
 #define SOCKS_HANDSHAKE_MS 10000u /* from accept to a whole request: a local program has no reason to take longer; also
 				   * from a refusal to the client's close */
 #define SOCKS_READ_MAX 1024u /* handshake and what a client sends along with it (TLS hello); more waits in its socket */
 #define CLIENT_KEEPALIVE_S 60u /* how often TCP asks a silent client: one on another machine may have vanished */
+#define PROXY_WORD_MAX 255u /* user and password of the proxy: one length byte, RFC 1929 */
 #define HALF_OPEN_MAX 1024u /* targets being connected; a port scan through the proxy tries some hundred at once. At it, no more
 			     * clients are accepted; those that are in already may go above, CLIENTS_MAX bounds them */
 #define DIRECT_WINDOW (64u * KIB) /* each way of a connection that goes around the tunnel; the kernel has buffers of its own */

@@ -14,6 +14,7 @@
 #ifndef NETSTACK_FLOW_H
 #define NETSTACK_FLOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ struct flow_events {
  * closed() before opened() means the connect failed: VE_REFUSED, VE_UNREACH, VE_NETUNREACH, VE_TIMEOUT, VE_RESOLVE,
  * VE_DOWN. After: VE_RESET, VE_TIMEOUT, VE_DOWN. Bytes already received can still be peeked after closed(). */
 int flow_open(struct netstack *ns, const struct dest *to, const struct flow_events *ev, void *ctx, struct flow **ret);
+
+/* Is it waiting for the link, so that its connect has not begun? */
+bool flow_held(const struct flow *f);
 
 /* The local and remote address of an opened flow. */
 void flow_addresses(const struct flow *f, struct ip *ret_local, uint16_t *ret_local_port, struct ip *ret_remote);

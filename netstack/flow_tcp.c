@@ -484,6 +484,11 @@ int flow_open(struct netstack *ns, const struct dest *to, const struct flow_even
 	return 0;
 }
 
+bool flow_held(const struct flow *f)
+{
+	return f->state == FLOW_HELD;
+}
+
 void flow_addresses(const struct flow *f, struct ip *ret_local, uint16_t *ret_local_port, struct ip *ret_remote)
 {
 	*ret_local = f->local;

@@ -3,13 +3,13 @@
  *
  * Theory of operation
  *
- *     HANDSHAKE --request--> CONNECTING --flow opened--> RELAYING --over---------> CLOSING
+ *     HANDSHAKE --request--> CONNECTING ----- opened --> RELAYING --over---------> CLOSING
  *         |                      |                                                  ^
  *         +--malformed, or not---+--failed--> REFUSING --the client has closed------+
  *            supported
  *
  * The protocol is a pure machine (socks5.h): here its bytes are moved, its decision carried out, and the
- * outcome told to it. Reading goes on while the flow is being opened, so that a client that breaks off is
+ * outcome told to it. Reading goes on while the target is being opened, so that a client that breaks off is
  * noticed; what it sends early is kept in the handshake's buffer and begins the relayed stream. When that is
  * full the rest waits in the socket. An EOF in that time is a half-close like any other: the client may have
  * sent all it wanted.
@@ -29,7 +29,7 @@
 #include "core/err.h"
 #include "core/limits.h"
 #include "core/log.h"
-#include "netstack/flow.h"
+#include "socks/http_client.h"
 #include "socks/sockaddr.h"
 #include "socks/socks5.h"
 
@@ -47,21 +47,20 @@ struct handshake {
 
 static uv_stream_t *stream(struct client *c)
 {
-	return (uv_stream_t *)&c->relay.client;
+	return &c->relay.client.stream;
 }
 
-static bool waits(enum client_state s)
+static void set_waiting(struct client *c, bool on)
 {
-	return s == CLIENT_HANDSHAKE || s == CLIENT_REFUSING;
+	if (c->waiting != on)
+		c->ev->waiting(c->ctx, c, on);
+	c->waiting = on;
 }
 
 static void enter(struct client *c, enum client_state to)
 {
-	bool before = waits(c->state);
-
 	c->state = to;
-	if (waits(to) != before)
-		c->ev->waiting(c->ctx, c, waits(to));
+	set_waiting(c, to == CLIENT_HANDSHAKE || to == CLIENT_REFUSING);
 }
 
 const char *client_name(const struct client *c, char buf[static DEST_TEXT_MAX])
@@ -70,8 +69,10 @@ const char *client_name(const struct client *c, char buf[static DEST_TEXT_MAX])
 	int n = sizeof(sa);
 	struct dest d;
 
+	if (c->relay.client.handle.type == UV_NAMED_PIPE)
+		return memcpy(buf, "unix", sizeof("unix"));
 	/* If it is gone already the family stays AF_UNSPEC. */
-	(void)uv_tcp_getpeername(&c->relay.client, (struct sockaddr *)&sa, &n);
+	(void)uv_tcp_getpeername(&c->relay.client.tcp, (struct sockaddr *)&sa, &n);
 	sockaddr_to_dest(&sa, &d);
 	return dest_text(&d, buf);
 }
@@ -81,13 +82,23 @@ void client_close(struct client *c)
 	if (c->state == CLIENT_CLOSING)
 		return;
 	enter(c, CLIENT_CLOSING);
+	http_client_close(c->http);
+	c->http = NULL;
 	relay_close(&c->relay);
 }
 
-void client_probe(struct client *c)
+void client_probe(struct client *c, uint64_t now_ms)
 {
-	if (c->state == CLIENT_RELAYING)
-		relay_probe(&c->relay);
+	char name[DEST_TEXT_MAX];
+
+	if (c->state != CLIENT_RELAYING)
+		return;
+	if (c->conf->idle_ms > 0 && now_ms >= c->relay.moved_at + c->conf->idle_ms) {
+		log_info("client %s: closed: idle", client_name(c, name));
+		client_close(c);
+		return;
+	}
+	relay_probe(&c->relay);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------- */
@@ -123,7 +134,7 @@ static void on_end(struct client *c)
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
 	struct client *c = s->data;
-	struct netstack *ns = c->relay.ns;
+	struct targets *ts = c->relay.ts;
 
 	if (n == UV_ENOBUFS && b->len == 0) {
 		stop_reading(c); /* full of early payload: the rest is for the relay */
@@ -136,7 +147,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 		if (c->state == CLIENT_HANDSHAKE)
 			parse(c);
 	}
-	flow_flush(ns);
+	target_flush(ts);
 }
 
 static void start_reading(struct client *c)
@@ -226,12 +237,11 @@ static void on_relay_opened(void *ctx)
 {
 	struct client *c = ctx;
 	struct handshake *h = c->hs;
-	struct ip local;
-	uint16_t port;
+	struct endpoint local;
 
 	log_target(c, LOG_DEBUG, "open");
-	relay_local(&c->relay, &local, &port);
-	socks5_connected(&h->socks5, &local, port);
+	relay_local(&c->relay, &local);
+	socks5_connected(&h->socks5, &local.ip, local.port);
 	if (!deliver(c))
 		return;
 	stop_reading(c);
@@ -241,13 +251,69 @@ static void on_relay_opened(void *ctx)
 	free(h);
 }
 
+/* --- HTTP ---------------------------------------------------------------------------------------------- */
+
+static void on_http_waiting(void *ctx, bool on)
+{
+	set_waiting(ctx, on);
+}
+
+static void on_http_over(void *ctx)
+{
+	client_close(ctx);
+}
+
+static void on_http_tunnel(void *ctx, struct target *t, struct slice early)
+{
+	struct client *c = ctx;
+
+	relay_adopt(&c->relay, t);
+	enter(c, CLIENT_RELAYING);
+	relay_start(&c->relay, early);
+	http_client_close(c->http); /* last: it has lent us the bytes */
+	c->http = NULL;
+}
+
+static const struct http_client_events http_events = {
+	.waiting = on_http_waiting,
+	.over = on_http_over,
+	.tunnel = on_http_tunnel,
+};
+
+static void start_http(struct client *c)
+{
+	struct handshake *h = c->hs;
+	struct slice early = { .p = h->in, .n = h->n };
+
+	stop_reading(c);
+	if (http_client_new(&c->http, stream(c), early, c->relay.ts, c->conf, &http_events, c) != 0) {
+		client_close(c);
+		return;
+	}
+	c->state = CLIENT_HTTP; /* still waiting for its request */
+	c->hs = NULL;
+	free(h);
+}
+
+/* --- the first byte, and what follows ------------------------------------------------------------------ */
+
+static bool is_letter(uint8_t c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 static void parse(struct client *c)
 {
 	struct handshake *h = c->hs;
 	size_t taken;
-	enum socks5_event ev = socks5_input(&h->socks5, (struct slice){ .p = h->in, .n = h->n }, &taken);
+	enum socks5_event ev;
 	int err;
 
+	if (h->socks5.state == SOCKS5_ST_GREETING && is_letter(h->in[0])) {
+		start_http(c);
+		return;
+	}
+	ev = socks5_input(&h->socks5, (struct slice){ .p = h->in, .n = h->n }, &taken);
 	h->n -= taken;
 	memmove(h->in, h->in + taken, h->n);
 	if (ev == SOCKS5_REFUSED) {
@@ -291,7 +357,7 @@ static const struct relay_events relay_events = {
 	.closed = on_relay_closed,
 };
 
-int client_new(struct client **ret, uv_loop_t *loop, int fd, struct netstack *ns,
+int client_new(struct client **ret, int fd, struct targets *ts, const struct client_conf *conf,
 	       const struct client_events *ev, void *ctx)
 {
 	struct client *c = calloc(1, sizeof(*c));
@@ -304,11 +370,12 @@ int client_new(struct client **ret, uv_loop_t *loop, int fd, struct netstack *ns
 		close(fd);
 		return VE_NOMEM;
 	}
+	c->conf = conf;
 	c->ev = ev;
 	c->ctx = ctx;
 	socks5_init(&c->hs->socks5);
-	err = relay_init(&c->relay, loop, fd, ns, &relay_events, c);
-	c->relay.client.data = c;
+	err = relay_init(&c->relay, fd, ts, &relay_events, c);
+	c->relay.client.handle.data = c;
 	enter(c, CLIENT_HANDSHAKE);
 	if (err != 0)
 		client_close(c); /* its memory can only go by way of the loop */

@@ -27,7 +27,6 @@
 #include "core/bytes.h"
 #include "core/limits.h"
 #include "core/log.h"
-#include "netstack/flow.h"
 #include "socks/client.h"
 #include "socks/sockaddr.h"
 
@@ -45,7 +44,8 @@ struct client_list {
 
 struct front {
 	uv_loop_t *loop;
-	struct netstack *ns;
+	struct targets *ts;
+	const struct client_conf *conf;
 	struct listener *listeners;
 	unsigned nlisteners;
 	uv_timer_t timer;
@@ -117,7 +117,7 @@ static void on_acceptable(uv_poll_t *p, int status, int events);
 /* The only place that starts and stops the listeners' polling. */
 static void update_accepting(struct front *fr)
 {
-	bool want = !fr->starved && fr->nclients < fr->max;
+	bool want = !fr->starved && fr->nclients < fr->max && fr->ts->opening < HALF_OPEN_MAX;
 
 	if (want == fr->accepting)
 		return;
@@ -130,6 +130,11 @@ static void update_accepting(struct front *fr)
 	}
 }
 
+static void on_room(void *ctx)
+{
+	update_accepting(ctx);
+}
+
 static void starve(struct front *fr, int err)
 {
 	if (!fr->told_starved)
@@ -139,6 +144,16 @@ static void starve(struct front *fr, int err)
 	fr->resume_at = uv_now(fr->loop) + ACCEPT_PAUSE_MS;
 	arm(fr);
 	update_accepting(fr);
+}
+
+/* How often the served are looked at: so that nobody is idle for much longer than allowed. */
+static uint64_t sweep_ms(const struct front *fr)
+{
+	uint64_t every = 1000u * CLIENT_KEEPALIVE_S;
+
+	if (fr->conf->idle_ms > 0 && fr->conf->idle_ms / 4 < every)
+		every = fr->conf->idle_ms / 4 + 1;
+	return every;
 }
 
 static void on_client_waiting(void *ctx, struct client *c, bool on)
@@ -154,7 +169,7 @@ static void on_client_waiting(void *ctx, struct client *c, bool on)
 	if (on)
 		c->deadline = now + SOCKS_HANDSHAKE_MS;
 	else if (first)
-		fr->sweep_at = now + 1000u * CLIENT_KEEPALIVE_S;
+		fr->sweep_at = now + sweep_ms(fr);
 	if (first)
 		arm(fr);
 }
@@ -188,7 +203,7 @@ static void serve(struct front *fr, int fd)
 {
 	struct client *c;
 
-	if (client_new(&c, fr->loop, fd, fr->ns, &client_events, fr) != 0) {
+	if (client_new(&c, fd, fr->ts, fr->conf, &client_events, fr) != 0) {
 		starve(fr, ENOMEM);
 		return;
 	}
@@ -255,10 +270,10 @@ static void close_slow_clients(struct front *fr, uint64_t now_ms)
 
 static void sweep(struct front *fr, uint64_t now_ms)
 {
-	fr->sweep_at = now_ms + 1000u * CLIENT_KEEPALIVE_S;
+	fr->sweep_at = now_ms + sweep_ms(fr);
 	for (struct client *c = fr->served.first; c; c = c->next)
-		client_probe(c);
-	flow_flush(fr->ns);
+		client_probe(c, now_ms);
+	target_flush(fr->ts);
 }
 
 void front_tick(struct front *fr, uint64_t now_ms)
@@ -374,23 +389,27 @@ static void close_listener(struct listener *l)
 
 /* --- start and end ------------------------------------------------------------------------------------- */
 
-/* Each client takes one descriptor. Flows take none. */
-static unsigned clients_max(void)
+/* Each client takes one descriptor, and one more if its target can be direct. Flows take none. */
+static unsigned clients_max(const struct targets *ts)
 {
 	struct rlimit l;
-	rlim_t max;
+	rlim_t max, each = 1;
 
+	for (size_t i = 0; i < ts->nrules; i++) {
+		if (ts->rules[i].action == ROUTE_DIRECT)
+			each = 2;
+	}
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == RLIM_INFINITY)
 		return CLIENTS_MAX;
-	if (l.rlim_cur >= CLIENTS_MAX + DESCRIPTORS_KEPT)
+	if (l.rlim_cur >= each * CLIENTS_MAX + DESCRIPTORS_KEPT)
 		return CLIENTS_MAX;
-	max = l.rlim_cur > DESCRIPTORS_KEPT ? l.rlim_cur - DESCRIPTORS_KEPT : 1;
+	max = l.rlim_cur > DESCRIPTORS_KEPT + each ? (l.rlim_cur - DESCRIPTORS_KEPT) / each : 1;
 	log_info("front: at most %u clients at once, because at most %u files can be open", (unsigned)max,
 		 (unsigned)l.rlim_cur);
 	return (unsigned)max;
 }
 
-static struct front *alloc_front(uv_loop_t *loop, struct netstack *ns, unsigned n)
+static struct front *alloc_front(struct targets *ts, const struct client_conf *conf, unsigned n)
 {
 	struct front *fr = calloc(1, sizeof(*fr));
 
@@ -401,26 +420,27 @@ static struct front *alloc_front(uv_loop_t *loop, struct netstack *ns, unsigned 
 		free(fr);
 		return NULL;
 	}
-	fr->loop = loop;
-	fr->ns = ns;
+	fr->loop = ts->loop;
+	fr->ts = ts;
+	fr->conf = conf;
 	fr->nlisteners = n;
 	for (unsigned i = 0; i < n; i++)
 		fr->listeners[i] = (struct listener){ .front = fr, .fd = -1 };
 	return fr;
 }
 
-int front_new(struct front **ret, uv_loop_t *loop, struct netstack *ns, const struct dest *listen, unsigned n,
-	      struct fault *f)
+int front_new(struct front **ret, struct targets *ts, const struct client_conf *conf, const struct listen_addr *listen,
+	      unsigned n, struct fault *f)
 {
 	struct front *fr;
 	int err = 0;
 
 	assert(n >= 1 && n <= LISTENERS_MAX);
-	fr = alloc_front(loop, ns, n);
+	fr = alloc_front(ts, conf, n);
 	if (!fr)
 		return VE_NOMEM;
 	for (unsigned i = 0; i < n && err == 0; i++)
-		err = open_listener(&fr->listeners[i], &listen[i], f);
+		err = open_listener(&fr->listeners[i], &listen[i].at, f);
 	if (err != 0) {
 		for (unsigned i = 0; i < n; i++)
 			close_listener(&fr->listeners[i]);
@@ -428,7 +448,7 @@ int front_new(struct front **ret, uv_loop_t *loop, struct netstack *ns, const st
 		free(fr);
 		return err;
 	}
-	uv_timer_init(loop, &fr->timer);
+	uv_timer_init(fr->loop, &fr->timer);
 	fr->timer.data = fr;
 	fr->handles = 1;
 	for (unsigned i = 0; i < n && err == 0; i++)
@@ -437,7 +457,9 @@ int front_new(struct front **ret, uv_loop_t *loop, struct netstack *ns, const st
 		front_close(fr);
 		return err;
 	}
-	fr->max = clients_max();
+	fr->max = clients_max(ts);
+	ts->room = on_room;
+	ts->room_ctx = fr;
 	update_accepting(fr);
 	*ret = fr;
 	return 0;
@@ -459,6 +481,8 @@ void front_close(struct front *fr)
 	if (!fr)
 		return;
 	fr->closing = true;
+	if (fr->ts->room_ctx == fr)
+		fr->ts->room = NULL;
 	for (unsigned i = 0; i < fr->nlisteners; i++)
 		close_listener(&fr->listeners[i]);
 	uv_close((uv_handle_t *)&fr->timer, on_handle_closed);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* front.h - the local face: listeners and their clients.
  *
- * Listeners open once, at the start, and stay open while the tunnel goes and comes. Each client is parsed
- * (socks5.h), connected to a flow and relayed (relay.h). When CLIENTS_MAX are served, or as many as the
+ * Listeners open once, at the start, and stay open while the tunnel goes and comes. Each client (client.h) is parsed,
+ * connected to a target and relayed (relay.h). When CLIENTS_MAX are served, or as many as the
  * limit of open files allows (all but DESCRIPTORS_KEPT of those), new ones wait in the kernel's listen
  * queue. The program must ignore SIGPIPE. */
 #ifndef SOCKS_FRONT_H
@@ -12,17 +12,19 @@
 #include <uv.h>
 
 #include "core/addr.h"
+#include "core/conf.h"
 #include "core/err.h"
+#include "socks/client_conf.h"
+#include "socks/target.h"
 
 struct front;
-struct netstack;
 
-/* Open all @n listeners, or none; n is 1..LISTENERS_MAX. @ns is lent until the front is closed. A port of
- * 0 lets the kernel choose. IPv6 addresses are bound for IPv6 only. Returns 0, or VE_NOMEM, VE_LISTEN with
- * @f ("listener 127.0.0.1:1080: address already in use; another softsocks? choose a different one with
+/* Open all @n listeners, or none; n is 1..LISTENERS_MAX. @ts (whose room() is the front's) and @conf are lent until the
+ * front is closed. A port of 0 lets the kernel choose. IPv6 addresses are bound for IPv6 only. Returns 0, or VE_NOMEM,
+ * VE_LISTEN with @f ("listener 127.0.0.1:1080: address already in use; another softsocks? choose a different one with
  * -l"). */
-int front_new(struct front **ret, uv_loop_t *loop, struct netstack *ns, const struct dest *listen, unsigned n,
-	      struct fault *f);
+int front_new(struct front **ret, struct targets *ts, const struct client_conf *conf, const struct listen_addr *listen,
+	      unsigned n, struct fault *f);
 
 /* The address listener @i is really bound to (ip and port), for the ready line. */
 void front_address(const struct front *fr, unsigned i, struct dest *ret);
@@ -35,7 +37,7 @@ unsigned front_clients(const struct front *fr);
  * call it with other times. */
 void front_tick(struct front *fr, uint64_t now_ms);
 
-/* Close listeners and clients (their flows are freed at once), then free when libuv is done. NULL is fine. */
+/* Close listeners and clients (their targets are freed at once), then free when libuv is done. NULL is fine. */
 void front_close(struct front *fr);
 
 #endif

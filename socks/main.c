@@ -36,6 +36,8 @@ struct app {
 	struct password password;
 	struct trust *trust;
 	struct netstack *netstack;
+	struct targets targets;
+	struct client_conf client_conf;
 	struct front *front;
 	struct tunnel *tunnel;
 	struct session_env env;
@@ -101,6 +103,8 @@ static void close_all(struct app *a)
 	uv_unref((uv_handle_t *)&a->patience);
 	front_close(a->front); /* first: its flows belong to the netstack */
 	a->front = NULL;
+	if (a->targets.loop)
+		targets_fini(&a->targets);
 	tunnel_free(a->tunnel); /* second: its link belongs to the netstack */
 	a->tunnel = NULL;
 	netstack_free(a->netstack);
@@ -189,11 +193,15 @@ static int start_tunnel(struct app *a)
 
 static int start_front(struct app *a)
 {
-	struct dest at[LISTENERS_MAX];
-
-	for (unsigned i = 0; i < a->conf.nlisten; i++)
-		at[i] = a->conf.listen[i].at;
-	return front_new(&a->front, &a->loop, a->netstack, at, a->conf.nlisten, &a->fault);
+	a->targets = (struct targets){
+		.loop = &a->loop,
+		.ns = a->netstack,
+		.rules = a->conf.routes,
+		.nrules = a->conf.nroutes,
+		.connect_ms = a->conf.connect_ms,
+	};
+	a->client_conf = (struct client_conf){ .idle_ms = a->conf.idle_ms };
+	return front_new(&a->front, &a->targets, &a->client_conf, a->conf.listen, a->conf.nlisten, &a->fault);
 }
 
 static void start_signals(struct app *a)

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* relay.c - client <-> flow, see relay.h.
+/* relay.c - client <-> target, see relay.h.
  *
  * Theory of operation
  *
- *     client -> flow   The socket is read straight into the flow's send window: flow_reserve() is the
+ *     client -> target The socket is read straight into its send window: target_reserve() is the
  *                      allocator of uv_read_start(). No room: reading stops, so the client's TCP stops it;
  *                      writable() resumes.
- *     flow -> client   The received pieces are given to the socket as they lie. What the socket does not take
+ *     target -> client The received pieces are given to the socket as they lie. What the socket does not take
  *                      at once is lent to one uv_write(); only when that is through are the bytes consumed,
- *                      which is what opens the flow's window again. So a client that does not read holds up
- *                      its own flow only.
+ *                      which is what opens the target's window again. So a client that does not read holds up
+ *                      its own target only.
  *
- * Ends. The client's EOF becomes flow_shutdown(), the flow's VE_EOF becomes uv_shutdown() after the last
- * byte; when both have happened the relay is over. A flow that breaks is first emptied into the client,
+ * Ends. The client's EOF becomes target_shutdown(), the target's VE_EOF becomes uv_shutdown() after the last
+ * byte; when both have happened the relay is over. A target that breaks is first emptied into the client,
  * because what came before the break is worth having (a server that answers and resets is common); then, if
  * the stream's end had not come, the client's socket is reset, so that it cannot take a truncated stream for
- * a whole one. A client that breaks resets the flow at once: nobody is left to read.
+ * a whole one. A client that breaks resets the target at once: nobody is left to read.
  *
- * Every libuv callback ends with flow_flush(); flow events need none. Callbacks that come after
- * relay_close() touch neither flow nor stack: these may be gone. */
+ * Every libuv callback ends with target_flush(); target events need none. Callbacks that come after
+ * relay_close() touch neither target nor stack: these may be gone. */
 #include "socks/relay.h"
 
 #include <assert.h>
@@ -40,7 +40,12 @@
 
 static uv_stream_t *stream(struct relay *r)
 {
-	return (uv_stream_t *)&r->client;
+	return &r->client.stream;
+}
+
+static void moved(struct relay *r)
+{
+	r->moved_at = uv_now(r->ts->loop);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------- */
@@ -65,8 +70,8 @@ static void finish(struct relay *r, int err)
  * go on. */
 static void settle(struct relay *r)
 {
-	if (r->end == END_DONE && (r->fin_passed_on || r->flow_closed))
-		finish(r, r->flow_err);
+	if (r->end == END_DONE && (r->fin_passed_on || r->target_closed))
+		finish(r, r->target_err);
 }
 
 static void on_closed(uv_handle_t *h)
@@ -84,13 +89,13 @@ void relay_close(struct relay *r)
 	if (r->state == RELAY_CLOSING)
 		return;
 	/* Not uv_tcp_close_reset(): it refuses when a shutdown is under way. */
-	if (r->state >= RELAY_OPEN && r->end != END_DONE && uv_fileno((uv_handle_t *)&r->client, &fd) == 0)
+	if (r->state >= RELAY_OPEN && r->end != END_DONE && uv_fileno(&r->client.handle, &fd) == 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	r->state = RELAY_CLOSING;
-	r->client.data = r;
-	uv_close((uv_handle_t *)&r->client, on_closed); /* before the flow, whose memory it may have */
-	flow_free(r->flow);
-	r->flow = NULL;
+	r->client.handle.data = r;
+	uv_close(&r->client.handle, on_closed); /* before the target, whose memory it may have */
+	target_free(r->target);
+	r->target = NULL;
 	free(r->early);
 	r->early = NULL;
 }
@@ -103,20 +108,20 @@ void relay_probe(struct relay *r)
 
 	if (r->state != RELAY_RUNNING || r->reading || r->lent > 0)
 		return;
-	if (uv_fileno((uv_handle_t *)&r->client, &fd) == 0)
+	if (uv_fileno(&r->client.handle, &fd) == 0)
 		(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n);
 	if (err != 0)
 		finish(r, VE_RESET);
 }
 
-/* --- flow -> client ------------------------------------------------------------------------------------ */
+/* --- target -> client ---------------------------------------------------------------------------------- */
 
 static void pump_to_client(struct relay *r);
 
 static void on_written(uv_write_t *req, int status)
 {
 	struct relay *r = req->data;
-	struct netstack *ns = r->ns;
+	struct targets *ts = r->ts;
 	size_t n = r->lent;
 
 	if (r->state != RELAY_RUNNING)
@@ -125,16 +130,17 @@ static void on_written(uv_write_t *req, int status)
 	if (status < 0) {
 		finish(r, VE_RESET);
 	} else {
-		flow_consume(r->flow, n);
+		moved(r);
+		target_consume(r->target, n);
 		pump_to_client(r);
 	}
-	flow_flush(ns);
+	target_flush(ts);
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status)
 {
 	struct relay *r = req->data;
-	struct netstack *ns = r->ns;
+	struct targets *ts = r->ts;
 
 	if (r->state != RELAY_RUNNING)
 		return;
@@ -143,7 +149,7 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 		finish(r, VE_RESET);
 	else
 		settle(r);
-	flow_flush(ns);
+	target_flush(ts);
 }
 
 static void end_client(struct relay *r)
@@ -177,7 +183,7 @@ static void write_later(struct relay *r, const uv_buf_t *b, unsigned n)
 static int peek(struct relay *r, uv_buf_t b[static PIECES])
 {
 	struct slice v[PIECES];
-	int n = flow_peek(r->flow, v, PIECES);
+	int n = target_peek(r->target, v, PIECES);
 
 	for (int i = 0; i < n; i++) /* libuv's buffers are not const; writing only reads them */
 		b[i] = uv_buf_init((char *)(uintptr_t)v[i].p, (unsigned)v[i].n);
@@ -192,13 +198,13 @@ static void pump_to_client(struct relay *r)
 		int n = peek(r, b);
 		ssize_t written;
 
-		if (n == VE_EOF || (n == 0 && r->flow_closed && r->flow_err == 0)) {
+		if (n == VE_EOF || (n == 0 && r->target_closed && r->target_err == 0)) {
 			end_client(r);
 			return;
 		}
 		if (n <= 0) {
-			if (r->flow_closed)
-				finish(r, r->flow_err);
+			if (r->target_closed)
+				finish(r, r->target_err);
 			return;
 		}
 		written = write_now(r, b, (unsigned)n);
@@ -210,17 +216,18 @@ static void pump_to_client(struct relay *r)
 			write_later(r, b, n < PIECES_LENT ? (unsigned)n : PIECES_LENT);
 			return;
 		}
-		flow_consume(r->flow, (size_t)written);
+		moved(r);
+		target_consume(r->target, (size_t)written);
 	}
 }
 
-/* --- client -> flow ------------------------------------------------------------------------------------ */
+/* --- client -> target ---------------------------------------------------------------------------------- */
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
 {
 	struct relay *r = h->data;
 	size_t room = 0;
-	uint8_t *p = flow_reserve(r->flow, &room);
+	uint8_t *p = target_reserve(r->target, &room);
 
 	(void)suggested;
 	if (!p || room == 0)
@@ -232,37 +239,38 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
 	struct relay *r = s->data;
-	struct netstack *ns = r->ns;
+	struct targets *ts = r->ts;
 
 	if (n > 0) {
-		flow_commit(r->flow, (size_t)n);
+		moved(r);
+		target_commit(r->target, (size_t)n);
 	} else if (n == UV_ENOBUFS && b->len == 0) {
 		stop_reading(r); /* no room; writable() resumes */
 	} else if (n == UV_EOF) {
 		stop_reading(r);
-		flow_shutdown(r->flow);
+		target_shutdown(r->target);
 		r->fin_passed_on = true;
 		settle(r);
 	} else if (n < 0) {
 		finish(r, VE_RESET);
 	}
-	flow_flush(ns);
+	target_flush(ts);
 }
 
-/* Copy into the flow as much as it has room for. Returns how many bytes that was. */
-static size_t fill_flow(struct relay *r, const uint8_t *p, size_t n)
+/* Copy into the target as much as it has room for. Returns how many bytes that was. */
+static size_t fill_target(struct relay *r, const uint8_t *p, size_t n)
 {
 	size_t done = 0;
 
 	while (done < n) {
 		size_t room = 0;
-		uint8_t *to = flow_reserve(r->flow, &room);
+		uint8_t *to = target_reserve(r->target, &room);
 
 		if (!to || room == 0)
 			break;
 		room = min_size(room, n - done);
 		memcpy(to, p + done, room);
-		flow_commit(r->flow, room);
+		target_commit(r->target, room);
 		done += room;
 	}
 	return done;
@@ -272,7 +280,7 @@ static bool early_is_through(struct relay *r)
 {
 	if (!r->early)
 		return true;
-	r->early_at += fill_flow(r, r->early + r->early_at, r->early_n - r->early_at);
+	r->early_at += fill_target(r, r->early + r->early_at, r->early_n - r->early_at);
 	if (r->early_at < r->early_n)
 		return false;
 	free(r->early);
@@ -280,10 +288,10 @@ static bool early_is_through(struct relay *r)
 	return true;
 }
 
-/* Go on where the flow's room ended: what came early, then the socket. */
-static void pump_to_flow(struct relay *r)
+/* Go on where the target's room ended: what came early, then the socket. */
+static void pump_to_target(struct relay *r)
 {
-	if (r->flow_closed || r->fin_passed_on || r->reading)
+	if (r->target_closed || r->fin_passed_on || r->reading)
 		return;
 	if (!early_is_through(r))
 		return;
@@ -293,9 +301,9 @@ static void pump_to_flow(struct relay *r)
 		finish(r, VE_RESET);
 }
 
-/* --- events of the flow -------------------------------------------------------------------------------- */
+/* --- events of the target ------------------------------------------------------------------------------ */
 
-static void on_flow_opened(void *ctx)
+static void on_target_opened(void *ctx)
 {
 	struct relay *r = ctx;
 
@@ -304,7 +312,7 @@ static void on_flow_opened(void *ctx)
 	r->ev->opened(r->ctx);
 }
 
-static void on_flow_readable(void *ctx)
+static void on_target_readable(void *ctx)
 {
 	struct relay *r = ctx;
 
@@ -312,27 +320,27 @@ static void on_flow_readable(void *ctx)
 		pump_to_client(r);
 }
 
-static void on_flow_writable(void *ctx)
+static void on_target_writable(void *ctx)
 {
 	struct relay *r = ctx;
 
 	if (r->state == RELAY_RUNNING)
-		pump_to_flow(r);
+		pump_to_target(r);
 }
 
-static void on_flow_closed(void *ctx, int err)
+static void on_target_closed(void *ctx, int err)
 {
 	struct relay *r = ctx;
 
 	if (r->state == RELAY_CONNECTING) {
-		flow_free(r->flow);
-		r->flow = NULL;
+		target_free(r->target);
+		r->target = NULL;
 		r->state = RELAY_IDLE;
 		r->ev->failed(r->ctx, err);
 		return;
 	}
-	r->flow_closed = true;
-	r->flow_err = err;
+	r->target_closed = true;
+	r->target_err = err;
 	if (r->state != RELAY_RUNNING)
 		return;
 	stop_reading(r);
@@ -342,16 +350,16 @@ static void on_flow_closed(void *ctx, int err)
 		pump_to_client(r);
 }
 
-static const struct flow_events flow_events = {
-	.opened = on_flow_opened,
-	.readable = on_flow_readable,
-	.writable = on_flow_writable,
-	.closed = on_flow_closed,
+static const struct flow_events target_events = {
+	.opened = on_target_opened,
+	.readable = on_target_readable,
+	.writable = on_target_writable,
+	.closed = on_target_closed,
 };
 
 /* --- start --------------------------------------------------------------------------------------------- */
 
-/* Improvements, both: a socket that refuses them works. The number of probes stays the system's (nine on
+/* Improvements, all of them: a socket that refuses them works. The number of probes stays the system's (nine on
  * Linux). */
 static void tune(int fd)
 {
@@ -363,35 +371,60 @@ static void tune(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-int relay_init(struct relay *r, uv_loop_t *loop, int fd, struct netstack *ns, const struct relay_events *ev,
-	       void *ctx)
+static bool is_unix(int fd)
 {
-	*r = (struct relay){ .ns = ns, .ev = ev, .ctx = ctx, .state = RELAY_IDLE };
-	uv_tcp_init(loop, &r->client); /* without a socket to make it cannot fail */
-	if (uv_tcp_open(&r->client, fd) != 0) {
-		close(fd);
-		return VE_IO;
+	struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
+	socklen_t n = sizeof(sa);
+
+	return getsockname(fd, (struct sockaddr *)&sa, &n) == 0 && sa.ss_family == AF_UNIX;
+}
+
+int relay_init(struct relay *r, int fd, struct targets *ts, const struct relay_events *ev, void *ctx)
+{
+	int err;
+
+	*r = (struct relay){ .ts = ts, .ev = ev, .ctx = ctx, .state = RELAY_IDLE };
+	moved(r);
+	if (is_unix(fd)) { /* without a socket to make neither init can fail */
+		uv_pipe_init(ts->loop, &r->client.pipe, 0);
+		err = uv_pipe_open(&r->client.pipe, fd);
+	} else {
+		uv_tcp_init(ts->loop, &r->client.tcp);
+		err = uv_tcp_open(&r->client.tcp, fd);
+		if (err == 0)
+			tune(fd);
 	}
-	tune(fd);
-	return 0;
+	if (err == 0)
+		return 0;
+	close(fd);
+	return VE_IO;
 }
 
 int relay_connect(struct relay *r, const struct dest *to)
 {
 	int err;
 
-	assert(r->state == RELAY_IDLE && !r->flow);
-	err = flow_open(r->ns, to, &flow_events, r, &r->flow);
+	assert(r->state == RELAY_IDLE && !r->target);
+	err = target_open(r->ts, to, &target_events, r, &r->target);
 	if (err == 0)
 		r->state = RELAY_CONNECTING;
 	return err;
 }
 
-void relay_local(const struct relay *r, struct ip *ret, uint16_t *ret_port)
+void relay_adopt(struct relay *r, struct target *t)
 {
-	struct ip remote;
+	assert(r->state == RELAY_IDLE && !r->target);
+	target_rebind(t, &target_events, r);
+	r->target = t;
+	r->target_closed = target_closed(t, &r->target_err);
+	r->state = RELAY_OPEN;
+}
 
-	flow_addresses(r->flow, ret, ret_port, &remote);
+void relay_local(const struct relay *r, struct endpoint *ret)
+{
+	struct endpoint remote;
+
+	target_addresses(r->target, ret, &remote);
 }
 
 void relay_start(struct relay *r, struct slice early)
@@ -400,8 +433,9 @@ void relay_start(struct relay *r, struct slice early)
 
 	assert(r->state == RELAY_OPEN);
 	r->state = RELAY_RUNNING;
-	r->client.data = r;
-	done = r->flow_closed ? early.n : fill_flow(r, early.p, early.n);
+	r->client.handle.data = r;
+	moved(r);
+	done = r->target_closed ? early.n : fill_target(r, early.p, early.n);
 	if (done < early.n) {
 		r->early_n = early.n - done;
 		r->early = malloc(r->early_n);
@@ -411,7 +445,7 @@ void relay_start(struct relay *r, struct slice early)
 		}
 		memcpy(r->early, early.p + done, r->early_n);
 	} else {
-		pump_to_flow(r);
+		pump_to_target(r);
 	}
 	if (r->state == RELAY_RUNNING)
 		pump_to_client(r);

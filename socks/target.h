@@ -3,19 +3,22 @@
  * TCP connection that this machine makes itself ("direct").
  *
  * The calls are those of netstack/flow.h, and mean the same: two bounded windows, events never from inside a call, freed
- * exactly once by the owner. A blocked destination fails with VE_REFUSED. */
+ * exactly once by the owner. A destination that the rules block fails with VE_BLOCKED, and one that is not open after
+ * connect_ms with VE_TIMEOUT; the time a flow waits for the tunnel (hold) is not counted. */
 #ifndef SOCKS_TARGET_H
 #define SOCKS_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
 #include "core/addr.h"
 #include "core/bytes.h"
-#include "netstack/flow.h"
 #include "core/route.h"
+#include "netstack/flow.h"
 
+struct direct;
 struct target;
 
 /* What targets are made of; one for the program. Rules and netstack are lent. */
@@ -24,14 +27,27 @@ struct targets {
 	struct netstack *ns;
 	const struct route_rule *rules;
 	size_t nrules;
-	uint32_t connect_ms; /* how long one connect may take */
+	uint32_t connect_ms; /* how long one connect may take; 0: as long as the stack and the system try */
+	/* May be NULL: the number of @opening has become HALF_OPEN_MAX - 1 from above. Called from inside calls, too: only
+	 * notes it. */
+	void (*room)(void *ctx);
+	void *room_ctx;
+	/* read only */
+	unsigned opening;         /* targets that are not open yet */
+	struct direct *lingering; /* see targets_fini() */
 };
 
 /* Like flow_open(). */
 int target_open(struct targets *ts, const struct dest *to, const struct flow_events *ev, void *ctx, struct target **ret);
-/* Take over an accepted flow (netstack/listen.h). Returns 0 or VE_NOMEM (the flow is freed). */
+/* Take over an accepted flow (netstack/listen.h), which is open. Returns 0 or VE_NOMEM (the flow is freed). */
 int target_adopt(struct targets *ts, struct flow *f, const struct flow_events *ev, void *ctx, struct target **ret);
 
+/* Another owner: events go to @ev and @ctx from now on. Those that came are not repeated, see target_closed(). */
+void target_rebind(struct target *t, const struct flow_events *ev, void *ctx);
+/* Has closed() come, and with what? *ret_err is set only then. */
+bool target_closed(const struct target *t, int *ret_err);
+
+/* The addresses of an opened target. The remote port of an adopted flow is 0: whoever accepted it knows it. */
 void target_addresses(const struct target *t, struct endpoint *ret_local, struct endpoint *ret_remote);
 int target_peek(struct target *t, struct slice *v, int max);
 void target_consume(struct target *t, size_t n);
@@ -40,5 +56,9 @@ void target_commit(struct target *t, size_t n);
 void target_shutdown(struct target *t);
 void target_flush(struct targets *ts);
 void target_free(struct target *t);
+
+/* At the program's end, when every target has been freed: direct connections whose last bytes are still on their way do
+ * not keep the loop. */
+void targets_fini(struct targets *ts);
 
 #endif

@@ -99,6 +99,7 @@ struct netstack {
 	struct ip local;           /* of every flow */
 	uint16_t local_port;
 	bool dispatching;
+	bool holding;              /* flows that are not open wait for the link */
 	bool unflushed;            /* something was done that needs a flow_flush() */
 };
 
@@ -200,6 +201,11 @@ int flow_open(struct netstack *ns, const struct dest *to, const struct flow_even
 	f->conn->flow = f;
 	*ret = f;
 	return 0;
+}
+
+bool flow_held(const struct flow *f)
+{
+	return !f->open && f->ns->holding;
 }
 
 void flow_addresses(const struct flow *f, struct ip *ret_local, uint16_t *ret_local_port,

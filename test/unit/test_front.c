@@ -25,6 +25,8 @@
 #define LEN(s) (sizeof(s) - 1)
 
 static struct front *front;
+static struct targets targets;
+static struct client_conf client_conf;
 static struct dest at; /* where it listens */
 
 /* --- log lines ----------------------------------------------------------------------------------------- */
@@ -49,6 +51,8 @@ static int setup(void **state)
 	nlines = 0;
 	log_set_sink(keep_line, NULL);
 	front = NULL;
+	targets = (struct targets){ .loop = &loop, .ns = &ns, .connect_ms = 10000 };
+	client_conf = (struct client_conf){ 0 };
 	return uv_loop_init(&loop);
 }
 
@@ -81,8 +85,9 @@ static void front_open(const char *ip)
 {
 	struct fault f = { 0 };
 	struct dest d = any_port(ip);
+	struct listen_addr l = { .at = d };
 
-	assert_int_equal(front_new(&front, &loop, &ns, &d, 1, &f), 0);
+	assert_int_equal(front_new(&front, &targets, &client_conf, &l, 1, &f), 0);
 	front_address(front, 0, &at);
 	assert_int_equal(at.ip.family, d.ip.family);
 	assert_true(at.port > 0);
@@ -742,16 +747,18 @@ static void test_pause_ends_by_itself(void **state)
 
 static void test_several_listeners(void **state)
 {
-	struct dest l[3] = { any_port("127.0.0.1"), any_port("127.0.0.2"), any_port("::1") };
+	struct listen_addr l[3] = {
+		{ .at = any_port("127.0.0.1") }, { .at = any_port("127.0.0.2") }, { .at = any_port("::1") }
+	};
 	struct fault f = { 0 };
 
 	(void)state;
-	assert_int_equal(front_new(&front, &loop, &ns, l, 3, &f), 0);
+	assert_int_equal(front_new(&front, &targets, &client_conf, l, 3, &f), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		struct peer p;
 
 		front_address(front, i, &at);
-		assert_true(ip_equal(&at.ip, &l[i].ip));
+		assert_true(ip_equal(&at.ip, &l[i].at.ip));
 		open_client(&p);
 		peer_fini(&p);
 	}
@@ -761,15 +768,15 @@ static void test_several_listeners(void **state)
 /* IPv4 and IPv6 "any" on one port: IPv6 sockets are for IPv6 only, whatever the system's default is. */
 static void test_ip6_listener_is_ip6_only(void **state)
 {
-	struct dest l[2] = { any_port("::"), any_port("0.0.0.0") };
+	struct listen_addr l[2] = { { .at = any_port("::") }, { .at = any_port("0.0.0.0") } };
 	struct fault f = { 0 };
 	struct peer p;
 
 	(void)state;
 	front_open("::1"); /* a port that was free a moment ago */
-	l[0].port = l[1].port = at.port;
+	l[0].at.port = l[1].at.port = at.port;
 	front_end();
-	assert_int_equal(front_new(&front, &loop, &ns, l, 2, &f), 0);
+	assert_int_equal(front_new(&front, &targets, &client_conf, l, 2, &f), 0);
 	front_address(front, 0, &at);
 	at.ip = parse("[::1]:1").ip;
 	open_client(&p);
@@ -780,13 +787,13 @@ static void test_ip6_listener_is_ip6_only(void **state)
 	front_end();
 }
 
-static void check_listen_fault(const struct dest *l, unsigned n, const char *want)
+static void check_listen_fault(const struct listen_addr *l, unsigned n, const char *want)
 {
 	struct front *untouched = (struct front *)&loop, *fr = untouched;
 	unsigned fds = count_fds();
 	struct fault f = { 0 };
 
-	assert_int_equal(front_new(&fr, &loop, &ns, l, n, &f), VE_LISTEN);
+	assert_int_equal(front_new(&fr, &targets, &client_conf, l, n, &f), VE_LISTEN);
 	assert_ptr_equal(fr, untouched);
 	assert_int_equal(f.err, VE_LISTEN);
 	assert_true(f.final);
@@ -799,8 +806,8 @@ static void check_listen_fault(const struct dest *l, unsigned n, const char *wan
 static void test_port_in_use(void **state)
 {
 	struct sockaddr_storage sa;
-	struct dest l[2] = { any_port("127.0.0.1"), any_port("127.0.0.1") };
-	socklen_t n = sockaddr_from_dest(&l[0], &sa);
+	struct listen_addr l[2] = { { .at = any_port("127.0.0.1") }, { .at = any_port("127.0.0.1") } };
+	socklen_t n = sockaddr_from_dest(&l[0].at, &sa);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	char want[256];
 
@@ -808,9 +815,9 @@ static void test_port_in_use(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, n), 0);
 	assert_int_equal(listen(fd, 1), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
-	sockaddr_to_dest(&sa, &l[1]);
+	sockaddr_to_dest(&sa, &l[1].at);
 	snprintf(want, sizeof(want), "listener 127.0.0.1:%u: address already in use; another softsocks? "
-				     "choose a different one with -l", l[1].port);
+				     "choose a different one with -l", l[1].at.port);
 	check_listen_fault(l, 2, want);
 	check_listen_fault(l + 1, 1, want);
 	close(fd);
@@ -819,6 +826,7 @@ static void test_port_in_use(void **state)
 /* Connections that we closed first leave the port in TIME_WAIT; the next program must get it all the same. */
 static void test_port_is_free_again_at_once(void **state)
 {
+	struct listen_addr again = { 0 };
 	struct fault f = { 0 };
 	struct peer p;
 
@@ -829,13 +837,14 @@ static void test_port_is_free_again_at_once(void **state)
 	front_end();
 	UNTIL(peer_at_end(&p));
 	peer_fini(&p);
-	assert_int_equal(front_new(&front, &loop, &ns, &at, 1, &f), 0);
+	again.at = at;
+	assert_int_equal(front_new(&front, &targets, &client_conf, &again, 1, &f), 0);
 	front_end();
 }
 
 static void test_address_not_here(void **state)
 {
-	struct dest l[2] = { any_port("127.0.0.1"), parse("192.0.2.1:1080") };
+	struct listen_addr l[2] = { { .at = any_port("127.0.0.1") }, { .at = parse("192.0.2.1:1080") } };
 
 	(void)state;
 	check_listen_fault(l, 2, "listener 192.0.2.1:1080: no such address on this machine; "
@@ -844,7 +853,7 @@ static void test_address_not_here(void **state)
 
 static void test_name_as_listener(void **state)
 {
-	struct dest l = parse("localhost:1080");
+	struct listen_addr l = { .at = parse("localhost:1080") };
 
 	(void)state;
 	check_listen_fault(&l, 1, "listener localhost:1080: not an address; choose one with -l, "

@@ -17,6 +17,8 @@
 
 /* --- one relay with its two ends ----------------------------------------------------------------------- */
 
+static struct targets targets;
+
 struct bench {
 	struct relay r;
 	struct peer peer;       /* the client's end of the socket */
@@ -88,7 +90,7 @@ static void bench_init(struct bench *b)
 	*b = (struct bench){ 0 };
 	tcp_pair(fds);
 	peer_init(&b->peer, fds[0]);
-	assert_int_equal(relay_init(&b->r, &loop, fds[1], &ns, &events, b), 0);
+	assert_int_equal(relay_init(&b->r, fds[1], &targets, &events, b), 0);
 }
 
 static void bench_connect(struct bench *b)
@@ -134,6 +136,7 @@ static int setup(void **state)
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
 	fake_init(&ns);
+	targets = (struct targets){ .loop = &loop, .ns = &ns, .connect_ms = 10000 };
 	return uv_loop_init(&loop);
 }
 
@@ -749,14 +752,13 @@ static void test_connect_refused_at_once(void **state)
 static void test_local_address(void **state)
 {
 	struct bench b;
-	struct ip local;
-	uint16_t port;
+	struct endpoint local;
 
 	(void)state;
 	bench_open(&b);
-	relay_local(&b.r, &local, &port);
-	assert_true(ip_equal(&local, &ns.local));
-	assert_int_equal(port, ns.local_port);
+	relay_local(&b.r, &local);
+	assert_true(ip_equal(&local.ip, &ns.local));
+	assert_int_equal(local.port, ns.local_port);
 	bench_fini(&b);
 }
 
@@ -869,7 +871,7 @@ static int option(const struct relay *r, int level, int name)
 	socklen_t n = sizeof(value);
 	uv_os_fd_t fd;
 
-	assert_int_equal(uv_fileno((const uv_handle_t *)&r->client, &fd), 0);
+	assert_int_equal(uv_fileno(&r->client.handle, &fd), 0);
 	assert_int_equal(getsockopt(fd, level, name, &value, &n), 0);
 	return value;
 }

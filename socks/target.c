@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* target.c - by the routes: a flow, a direct connection, or nothing; see target.h.
+ *
+ * Theory of operation
+ *
+ * A target passes calls down to what it has below and events up to its owner, so the owner can change on the way
+ * (target_rebind). It adds two things: the decision where the target lies, and how long its connect may take. The
+ * patience is counted in steps, because a flow that waits for the tunnel stands still meanwhile (flow_held).
+ *
+ * The timer also tells that a destination is blocked, which must not happen inside target_open(). Events that come from
+ * libuv and not from netstack_dispatch() end with flow_flush(): an owner may have used a flow in them. */
+#include "socks/target.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/err.h"
+#include "core/limits.h"
+#include "socks/direct.h"
+
+#define STEP_MS 1000u
+
+struct target {
+	struct targets *ts;
+	const struct flow_events *ev;
+	void *ctx;
+	struct flow *flow; /* at most one of these two */
+	struct direct *direct;
+	uv_timer_t timer;
+	uint32_t waited_ms, step_ms;
+	uint16_t port;
+	bool opening;
+	bool closed;
+	int err;
+};
+
+static void not_opening(struct target *t)
+{
+	struct targets *ts = t->ts;
+
+	if (!t->opening)
+		return;
+	t->opening = false;
+	uv_timer_stop(&t->timer);
+	ts->opening--;
+	if (ts->opening == HALF_OPEN_MAX - 1 && ts->room)
+		ts->room(ts->room_ctx);
+}
+
+static void free_below(struct target *t)
+{
+	flow_free(t->flow);
+	direct_free(t->direct);
+	t->flow = NULL;
+	t->direct = NULL;
+}
+
+/* --- events from below --------------------------------------------------------------------------------- */
+
+static void on_opened(void *ctx)
+{
+	struct target *t = ctx;
+
+	not_opening(t);
+	t->ev->opened(t->ctx);
+}
+
+static void on_readable(void *ctx)
+{
+	struct target *t = ctx;
+
+	t->ev->readable(t->ctx);
+}
+
+static void on_writable(void *ctx)
+{
+	struct target *t = ctx;
+
+	t->ev->writable(t->ctx);
+}
+
+static void on_closed(void *ctx, int err)
+{
+	struct target *t = ctx;
+
+	not_opening(t);
+	t->closed = true;
+	t->err = err;
+	t->ev->closed(t->ctx, err);
+}
+
+static const struct flow_events flow_events = { on_opened, on_readable, on_writable, on_closed };
+
+static void on_direct_opened(void *ctx)
+{
+	struct netstack *ns = ((struct target *)ctx)->ts->ns;
+
+	on_opened(ctx);
+	flow_flush(ns);
+}
+
+static void on_direct_readable(void *ctx)
+{
+	struct netstack *ns = ((struct target *)ctx)->ts->ns;
+
+	on_readable(ctx);
+	flow_flush(ns);
+}
+
+static void on_direct_writable(void *ctx)
+{
+	struct netstack *ns = ((struct target *)ctx)->ts->ns;
+
+	on_writable(ctx);
+	flow_flush(ns);
+}
+
+static void on_direct_closed(void *ctx, int err)
+{
+	struct netstack *ns = ((struct target *)ctx)->ts->ns;
+
+	on_closed(ctx, err);
+	flow_flush(ns);
+}
+
+static const struct flow_events direct_events = {
+	on_direct_opened, on_direct_readable, on_direct_writable, on_direct_closed
+};
+
+/* --- time ---------------------------------------------------------------------------------------------- */
+
+static void on_step(uv_timer_t *timer);
+
+static void wait_on(struct target *t)
+{
+	uint32_t left = t->ts->connect_ms - t->waited_ms;
+
+	t->step_ms = left < STEP_MS ? left : STEP_MS;
+	uv_timer_start(&t->timer, on_step, t->step_ms, 0);
+}
+
+static void on_step(uv_timer_t *timer)
+{
+	struct target *t = timer->data;
+	struct netstack *ns = t->ts->ns;
+
+	if (t->flow || t->direct) {
+		if (!t->flow || !flow_held(t->flow))
+			t->waited_ms += t->step_ms;
+		if (t->waited_ms < t->ts->connect_ms) {
+			wait_on(t);
+			return;
+		}
+		free_below(t);
+		t->err = VE_TIMEOUT;
+	}
+	on_closed(t, t->err);
+	flow_flush(ns);
+}
+
+/* --- the calls ----------------------------------------------------------------------------------------- */
+
+static int open_below(struct target *t, const struct dest *to)
+{
+	struct targets *ts = t->ts;
+
+	switch (route_find(ts->rules, ts->nrules, to)) {
+	case ROUTE_DIRECT:
+		return direct_open(ts->loop, to, &ts->lingering, &direct_events, t, &t->direct);
+	case ROUTE_BLOCK:
+		t->err = VE_BLOCKED;
+		return 0;
+	case ROUTE_TUNNEL:
+		break;
+	}
+	return flow_open(ts->ns, to, &flow_events, t, &t->flow);
+}
+
+static struct target *alloc_target(struct targets *ts, const struct flow_events *ev, void *ctx)
+{
+	struct target *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->ts = ts;
+	t->ev = ev;
+	t->ctx = ctx;
+	t->timer.data = t;
+	return t;
+}
+
+int target_open(struct targets *ts, const struct dest *to, const struct flow_events *ev, void *ctx, struct target **ret)
+{
+	struct target *t = alloc_target(ts, ev, ctx);
+	int err;
+
+	if (!t)
+		return VE_NOMEM;
+	t->port = to->port;
+	err = open_below(t, to);
+	if (err != 0) {
+		free(t);
+		return err;
+	}
+	t->opening = true;
+	ts->opening++;
+	uv_timer_init(ts->loop, &t->timer);
+	if (t->err != 0)
+		uv_timer_start(&t->timer, on_step, 0, 0);
+	else if (ts->connect_ms > 0)
+		wait_on(t);
+	*ret = t;
+	return 0;
+}
+
+void target_rebind(struct target *t, const struct flow_events *ev, void *ctx)
+{
+	t->ev = ev;
+	t->ctx = ctx;
+}
+
+bool target_closed(const struct target *t, int *ret_err)
+{
+	if (t->closed)
+		*ret_err = t->err;
+	return t->closed;
+}
+
+void target_addresses(const struct target *t, struct endpoint *ret_local, struct endpoint *ret_remote)
+{
+	if (t->direct) {
+		direct_addresses(t->direct, ret_local, ret_remote);
+		return;
+	}
+	*ret_local = *ret_remote = (struct endpoint){ .ip = { .family = IP_NONE } };
+	if (!t->flow)
+		return;
+	flow_addresses(t->flow, &ret_local->ip, &ret_local->port, &ret_remote->ip);
+	ret_remote->port = t->port;
+}
+
+int target_peek(struct target *t, struct slice *v, int max)
+{
+	if (t->direct)
+		return direct_peek(t->direct, v, max);
+	return t->flow ? flow_peek(t->flow, v, max) : 0;
+}
+
+void target_consume(struct target *t, size_t n)
+{
+	if (t->direct)
+		direct_consume(t->direct, n);
+	else if (t->flow)
+		flow_consume(t->flow, n);
+}
+
+uint8_t *target_reserve(struct target *t, size_t *room)
+{
+	if (t->direct)
+		return direct_reserve(t->direct, room);
+	if (t->flow)
+		return flow_reserve(t->flow, room);
+	*room = 0;
+	return NULL;
+}
+
+void target_commit(struct target *t, size_t n)
+{
+	if (t->direct)
+		direct_commit(t->direct, n);
+	else
+		flow_commit(t->flow, n);
+}
+
+void target_shutdown(struct target *t)
+{
+	if (t->direct)
+		direct_shutdown(t->direct);
+	else if (t->flow)
+		flow_shutdown(t->flow);
+}
+
+void target_flush(struct targets *ts)
+{
+	flow_flush(ts->ns);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+void target_free(struct target *t)
+{
+	if (!t)
+		return;
+	not_opening(t);
+	free_below(t);
+	uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+}
+
+void targets_fini(struct targets *ts)
+{
+	direct_drop(&ts->lingering);
+}
