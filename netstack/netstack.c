@@ -124,6 +124,12 @@ static uint64_t link_deadline(const struct netstack *ns)
 	return at;
 }
 
+/* Does somebody wait to be told something? */
+static bool has_news(const struct netstack *ns)
+{
+	return !list_empty(&ns->ready_list) || !list_empty(&ns->udp_ready);
+}
+
 uint64_t netstack_sleep(struct netstack *ns)
 {
 	uint64_t now = netstack_now(), sleep = sys_timeouts_sleeptime();
@@ -133,7 +139,7 @@ uint64_t netstack_sleep(struct netstack *ns)
 	sleep = earlier(sleep, until(link_deadline(ns), now));
 	sleep = earlier(sleep, until(flow_deadline(ns), now));
 	sleep = earlier(sleep, until(resolve_deadline(ns), now));
-	return list_empty(&ns->ready_list) ? sleep : 0;
+	return has_news(ns) ? 0 : sleep;
 }
 
 void netstack_tick(struct netstack *ns)
@@ -363,10 +369,12 @@ static void quoted4(struct netstack *ns, struct rd r, int err)
 {
 	struct ip local = { .family = IP_V4 }, remote = { .family = IP_V4 };
 	uint8_t vhl = rd_u8(&r), proto;
-	uint16_t from, to;
+	uint16_t offset, from, to;
 	ip_addr_t l, o;
 
-	rd_skip(&r, 8);
+	rd_skip(&r, 5);
+	offset = rd_u16(&r) & IP_OFFMASK;
+	rd_skip(&r, 1);
 	proto = rd_u8(&r);
 	rd_skip(&r, 2);
 	rd_copy(&r, local.b, 4);
@@ -376,15 +384,19 @@ static void quoted4(struct netstack *ns, struct rd r, int err)
 	to = rd_u16(&r);
 	ip_to_lwip(&l, &local);
 	ip_to_lwip(&o, &remote);
-	if (vhl / 16 == 4 && proto == IP_PROTO_TCP && rd_left(&r) >= 4)
+	if (vhl / 16 != 4 || offset != 0 || rd_left(&r) < 4)
+		return;
+	if (proto == IP_PROTO_TCP)
 		flow_on_unreachable(ns, err, &l, from, &o, to, rd_u32(&r));
+	if (proto == IP_PROTO_UDP && ip_addr_eq(&l, ip_current_dest_addr()))
+		udp_on_unreachable(ns, err, from, &(struct endpoint){ .ip = remote, .port = to });
 }
 
 static void quoted6(struct netstack *ns, struct rd r, int err)
 {
 	struct ip local = { .family = IP_V6 }, remote = { .family = IP_V6 };
 	uint8_t version = rd_u8(&r) / 16, next;
-	uint16_t from, to;
+	uint16_t offset = 0, from, to;
 	ip_addr_t l, o;
 
 	rd_skip(&r, 5);
@@ -392,12 +404,22 @@ static void quoted6(struct netstack *ns, struct rd r, int err)
 	rd_skip(&r, 1);
 	rd_copy(&r, local.b, 16);
 	rd_copy(&r, remote.b, 16);
+	if (next == IP6_NEXTH_FRAGMENT) { /* a long datagram of ours: its first piece has the ports */
+		next = rd_u8(&r);
+		rd_skip(&r, 1);
+		offset = rd_u16(&r) & IP6_FRAG_OFFSET_MASK;
+		rd_skip(&r, 4);
+	}
 	from = rd_u16(&r);
 	to = rd_u16(&r);
 	ip_to_lwip(&l, &local);
 	ip_to_lwip(&o, &remote);
-	if (version == 6 && next == IP_PROTO_TCP && rd_left(&r) >= 4)
+	if (version != 6 || offset != 0 || rd_left(&r) < 4)
+		return;
+	if (next == IP_PROTO_TCP)
 		flow_on_unreachable(ns, err, &l, from, &o, to, rd_u32(&r));
+	if (next == IP_PROTO_UDP && ip_addr_zoneless_eq(&l, ip_current_dest_addr()))
+		udp_on_unreachable(ns, err, from, &(struct endpoint){ .ip = remote, .port = to });
 }
 
 /* lwIP shows the packet with its IP header, before it has checked anything behind that; it goes on with it
@@ -650,8 +672,10 @@ void netstack_dispatch(struct netstack *ns)
 	netstack_enter(ns);
 	ns->dispatching = true;
 	check_link(ns);
-	for (unsigned i = 0; i < DISPATCH_ROUNDS && !list_empty(&ns->ready_list); i++)
+	for (unsigned i = 0; i < DISPATCH_ROUNDS && has_news(ns); i++) {
+		udp_deliver_all(ns);
 		flow_deliver_all(ns);
+	}
 	flow_push_all(ns);
 	ns->dispatching = false;
 	netstack_leave(ns);
@@ -717,7 +741,7 @@ int netstack_new(struct netstack **ret, uv_loop_t *loop, const struct netstack_c
 	ns->conf = *c;
 	ns->unready_since = netstack_now();
 	struct node *rings[] = { &ns->all, &ns->held, &ns->connecting, &ns->lingering, &ns->finishing,
-				 &ns->ready_list, &ns->dirty, &ns->refused };
+				 &ns->ready_list, &ns->dirty, &ns->refused, &ns->udp, &ns->udp_ready };
 	for (size_t i = 0; i < ARRAY_LEN(rings); i++)
 		list_init(rings[i]);
 	resolver_init(&ns->resolver);
@@ -767,7 +791,7 @@ void netstack_free(struct netstack *ns)
 	assert(ns == the_stack && ns->depth == 0);
 	ns->owner = NULL;
 	flow_free_lingering(ns);
-	assert(list_empty(&ns->all)); /* front-ends free their flows first */
+	assert(list_empty(&ns->all) && list_empty(&ns->udp)); /* front-ends free their flows and sockets first */
 	resolver_fini(ns);
 	remove_netif(ns);
 	drain_lwip();

@@ -22,6 +22,7 @@
 
 struct flow;
 struct raw_pcb;
+struct udp_sock;
 
 /* --- port.c --------------------------------------------------------------------------------------------- */
 
@@ -102,6 +103,10 @@ struct netstack {
 	struct flow *current;   /* whose events are being delivered; NULL once it is freed */
 	struct flow **by_port;  /* local port - LOCAL_PORT_MIN -> flow with a pcb */
 
+	struct node udp;       /* all UDP sockets */
+	struct node udp_ready; /* those that have something to tell */
+	struct udp_sock *udp_current; /* whose events are being delivered; NULL once it is freed */
+
 	struct resolver resolver;
 };
 
@@ -153,5 +158,12 @@ void flow_on_refused(struct netstack *ns, uint16_t local_port, bool sent);
 /* An ICMP error with code @err quotes a segment of ours to @remote with sequence number @seq. */
 void flow_on_unreachable(struct netstack *ns, int err, const ip_addr_t *local, uint16_t local_port,
 			 const ip_addr_t *remote, uint16_t remote_port, uint32_t seq);
+
+/* --- udp.c ---------------------------------------------------------------------------------------------- */
+
+void udp_deliver_all(struct netstack *ns);
+
+/* An ICMP error with code @err quotes a datagram from our @local_port to @to. */
+void udp_on_unreachable(struct netstack *ns, int err, uint16_t local_port, const struct endpoint *to);
 
 #endif
