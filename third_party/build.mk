@@ -13,7 +13,7 @@ $(SRC)/ready.mk: third_party/versions third_party/fetch $(wildcard third_party/p
 	@echo "# written when the sources were complete" > $@
 
 TP_INCLUDES := -isystem $(SRC)/wolfssl -isystem $(SRC)/lwip/src/include -isystem $(SRC)/libuv/include \
-	-isystem $(SRC)/llhttp/include -isystem $(SRC)/cmocka/include -Ithird_party/wolfssl -Ithird_party/lwip
+	-isystem $(SRC)/llhttp/include -isystem $(SRC)/zlib -isystem $(SRC)/cmocka/include -Ithird_party/wolfssl -Ithird_party/lwip
 TP_DEFINES  := -DWOLFSSL_USER_SETTINGS $(if $(filter no,$(ASM)),-DSOFTSOCKS_NO_ASM)
 
 # ---- wolfSSL ----
@@ -58,6 +58,10 @@ libuv_flags := -I$(SRC)/libuv/include -I$(SRC)/libuv/src
 llhttp_c := $(addprefix src/, api.c http.c llhttp.c)
 llhttp_flags := -I$(SRC)/llhttp/include
 
+# ---- zlib: streams in memory, without gzip and its CRC ----
+zlib_c := adler32.c deflate.c inffast.c inflate.c inftrees.c trees.c zutil.c
+zlib_flags := -I$(SRC)/zlib -DNO_GZIP -DHAVE_UNISTD_H -DHAVE_HIDDEN
+
 # ---- cmocka (tests only) ----
 cmocka_c := src/cmocka.c
 cmocka_flags := -I$(SRC)/cmocka/include $(addprefix -DHAVE_, MALLOC_H INTTYPES_H SIGNAL_H STRINGS_H STRSIGNAL \
@@ -74,7 +78,7 @@ $(OUT)/third_party/lib$(1).a: $$($(1)_o)
 	$$(call archive)
 OBJECTS += $$($(1)_o)
 endef
-$(foreach l,wolfssl lwip libuv llhttp cmocka,$(eval $(call library,$(l))))
+$(foreach l,wolfssl lwip libuv llhttp zlib cmocka,$(eval $(call library,$(l))))
 
-TP_LIBS := $(patsubst %,$(OUT)/third_party/lib%.a,wolfssl lwip libuv llhttp)
+TP_LIBS := $(patsubst %,$(OUT)/third_party/lib%.a,wolfssl lwip libuv llhttp zlib)
 CMOCKA  := $(OUT)/third_party/libcmocka.a
