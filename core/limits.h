@@ -143,7 +143,13 @@
 #define SOCKS_HANDSHAKE_MS 10000u /* from accept to a whole request: a local program has no reason to take longer; also
 				   * from a refusal to the client's close */
 #define SOCKS_READ_MAX 1024u /* handshake and what a client sends along with it (TLS hello); more waits in its socket */
+#define HTTP_IDLE_MS 120000u /* a client's HTTP connection between two requests: longer than servers keep theirs (5 to 75 s),
+			      * shorter than browsers would (5 minutes) */
+#define HTTP_ANSWER_MS 900000u /* from a whole request to the head of its answer; long polls take minutes */
+#define HTTP_OUT_MAX (32u * KIB) /* bytes of an answer on their way to the client; more waits in the target's window */
+#define HTTP_PAGE_MAX 3072u  /* a page of our own; so much of the above is kept for one */
 #define CLIENT_KEEPALIVE_S 60u /* how often TCP asks a silent client: one on another machine may have vanished */
+#define SOCKS4_USER_MAX 255u /* a user id; the memo has no bound, login names are shorter */
 #define PROXY_WORD_MAX 255u /* user and password of the proxy: one length byte, RFC 1929 */
 #define HALF_OPEN_MAX 1024u /* targets being connected; a port scan through the proxy tries some hundred at once. At it, no more
 			     * clients are accepted; those that are in already may go above, CLIENTS_MAX bounds them */

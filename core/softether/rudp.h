@@ -45,13 +45,17 @@ struct slice rudp_peek(const struct rudp *r);
 void rudp_consume(struct rudp *r, size_t n);
 
 enum rudp_state rudp_state(const struct rudp *r);
-/* RUDP_CLOSED: VE_EOF after the server's goodbye, VE_TIMEOUT (never connected), VE_LOST (silence). */
+/* RUDP_CLOSED: VE_EOF after the server's goodbye, VE_TIMEOUT (never connected), VE_LOST (silence), VE_CANCELED after
+ * rudp_close(). */
 const struct fault *rudp_fault(const struct rudp *r);
 
+/* When rudp_tick() and rudp_output() want to be called: 0 if there is something to be sent at once (rudp_consume() may
+ * open a window), UINT64_MAX if nothing will happen any more. */
 uint64_t rudp_deadline(const struct rudp *r);
 void rudp_tick(struct rudp *r, uint64_t now_ms);
 
-/* Say goodbye: the next rudp_output() calls give the farewell segments; the state is RUDP_CLOSED. */
+/* Say goodbye: the next rudp_output() calls give what is queued (once, as far as the window allows) and the farewell
+ * segments; the state is RUDP_CLOSED. Nothing is sent if it was never open. */
 void rudp_close(struct rudp *r, uint64_t now_ms);
 
 #endif
