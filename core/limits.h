@@ -24,6 +24,10 @@
 #define WIRE_TLS_MS 15000u          /* one TLS handshake, softether-protocol.md 12.1 */
 #define WIRE_STAGGER_MS 250u        /* head start of one address before the next is tried too; RFC 8305, section 5 */
 #define WIRE_ADDRESSES_MAX 8u       /* addresses of one server name that we try */
+#define UDP_DATAGRAM_MAX 2048u      /* bytes of one that we send: a sealed frame has at most FRAME_MAX + 128 */
+#define UDP_BATCH 20u               /* datagrams a system call; what libuv does at once */
+#define UDP_SOCKET_BYTES (4 * 1024 * 1024) /* kernel buffers: at 1 Gbit/s 4 MiB are the 15 ms that a busy turn of the
+				     * loop may take, counted as the kernel does, twice the bytes */
 #define CERT_DER_MAX (16u * KIB)    /* one certificate; TLS itself (wolfSSL) takes 18 KiB for a whole chain */
 #define CRL_DER_MAX (1u * MIB)      /* one revocation list; those of large public CAs have about 1 MiB */
 #define CRLS_MAX 8u                 /* revocation lists in one --ca file */
