@@ -5,14 +5,22 @@
  *
  * One attempt is a wire, then a session on it, then the link on the session. Bytes move in turns:
  *
- *     down   wire readable: decrypt straight into the session's window, take its events, hand each frame to the link;
- *            when the batch is through, link turn_end() lets lwIP's flows act, and what they answered goes out.
+ *     down   what the wires and the UDP socket brought goes straight into the session's window; its events are taken,
+ *            each frame handed to the link; when all of that is through, link turn_end() lets lwIP's flows act, and what
+ *            they answered goes out.
  *     up     frames reach the session through link_owner.output(). They leave once per loop turn: at the end of a down
- *            turn, or, if a client or a timer caused them, from the prepare handle that runs before the loop sleeps.
- *            So everything that one turn produced shares TLS records and one write.
+ *            turn, or, if a client, a timer or a datagram caused them, from the prepare handle that runs before the loop
+ *            sleeps. So everything that one turn produced shares TLS records and one write a wire.
  *
  * Nothing is queued here. A wire that is full leaves bytes in the session, a full session says VE_AGAIN to the link,
  * lwIP keeps the segment; SESSION_ROOM goes the other way.
+ *
+ * Channels. The first wire is channel 0; the session asks for others, and for channel 0 anew if it goes on after that
+ * was lost. They differ in one thing only: before there is a session, the end of the wire is the end of the attempt; later
+ * the session decides what the end of a wire means. If it has none left and asks for none, there is nothing to go on with.
+ *
+ * Datagrams. A protocol that has some gets a UDP socket when the first wire is up. Being best effort, nothing about it
+ * ever fails an attempt.
  *
  * Ending is always two steps: fail() records the first fault, from wherever, also from deep inside a link call;
  * finish() tears the attempt down from the top of a turn, when nobody below is still running on it, and decides what is
@@ -23,7 +31,9 @@
  *                |  +---------+----------+---------+--> fail(), finish()
  *                |                                        |
  *             WAITING <-----------------------------------+--> OVER
- */
+ *
+ * Stopping. The session says its goodbye and goes on as before, timers and all, until it says CLOSED; GOODBYE_MS later
+ * that is enough, whatever the server does. */
 #include "core/tunnel.h"
 
 #include <assert.h>
@@ -33,6 +43,7 @@
 
 #include "core/err.h"
 #include "core/log.h"
+#include "core/udp_socket.h"
 #include "core/wire.h"
 
 #define BACKOFF_MAX_MS 60000u /* the longest a user should wait after the server came back */
@@ -40,8 +51,8 @@
 #define GOODBYE_MS 2000u      /* for the protocol's own farewell, see tunnel_stop() */
 
 enum tunnel_state {
-	T_CONNECTING, /* wire set, session not: TCP and TLS are under way */
-	T_LOGIN,      /* wire and session: until SESSION_READY */
+	T_CONNECTING, /* channel 0 has a wire, session not set: TCP and TLS are under way */
+	T_LOGIN,      /* wires and session: until SESSION_READY */
 	T_LINKING,    /* and the link is up: until it has an address */
 	T_UP,         /* frames flow */
 	T_WAITING,    /* no wire, no session: the timer starts the next attempt */
@@ -49,6 +60,15 @@ enum tunnel_state {
 };
 
 static const char *const state_names[] = { "connecting", "login", "getting an address", "up", "waiting", "over" };
+
+struct channel {
+	struct tunnel *tunnel;
+	unsigned number;
+	struct wire *wire;       /* NULL: the channel is not in use */
+	bool opened;             /* the wire is, and the session knows */
+	bool readable;           /* wire_read() may have something */
+	struct wire_facts facts; /* of the wire, lent to the session */
+};
 
 struct tunnel {
 	struct tunnel_conf conf;
@@ -61,21 +81,24 @@ struct tunnel {
 	void *ctx;
 
 	enum tunnel_state state;
-	struct wire *wire;
-	struct wire_facts facts; /* of this attempt's wire, lent to the session */
+	struct channel channels[SESSION_CHANNELS_MAX];
+	struct udp_socket *udp;  /* NULL: the session has none */
+	struct wire_facts facts; /* of the wire that the session was made on, lent to it */
 	struct session *session;
 	struct link_owner owner;
 	bool link_up;     /* link_ops->up() was called, down() was not */
+	bool frames;      /* the link was given some in this turn */
 	bool kicked;      /* something is to be done before the loop sleeps */
 	bool stopping;    /* the user wants to leave */
 	bool pumping;     /* inside turn(): link calls made by it need no kick */
 	struct fault fault;
 
-	uint64_t up_since; /* valid in T_UP */
-	bool was_up;       /* ever */
-	uint32_t tries;    /* attempts in a row that failed */
+	uint64_t up_since;    /* valid in T_UP */
+	uint64_t farewell_at; /* stopping with a session: the latest end */
+	bool was_up;          /* ever */
+	uint32_t tries;       /* attempts in a row that failed */
 
-	uv_timer_t timer;     /* session deadline, back-off or farewell, by state */
+	uv_timer_t timer;     /* session deadline or farewell, or back-off, by state */
 	uv_prepare_t prepare; /* runs kicked work before the loop sleeps */
 	unsigned handles;     /* to be closed before the memory may go */
 };
@@ -83,6 +106,7 @@ struct tunnel {
 static void finish(struct tunnel *t);
 static void start_attempt(struct tunnel *t);
 static void turn(struct tunnel *t);
+static void take_events(struct tunnel *t);
 
 /* The only function that changes the state. */
 static void enter(struct tunnel *t, enum tunnel_state to)
@@ -100,13 +124,115 @@ static void fail(struct tunnel *t, const struct fault *f)
 	t->kicked = true;
 }
 
-/* --- down: wire to session to link ---------------------------------------------------------------------------- */
+/* --- channels ------------------------------------------------------------------------------------------------- */
+
+static const struct wire_events wire_events;
+
+static int channel_open(struct channel *c, const struct endpoint *to, const uint8_t *only)
+{
+	struct tunnel *t = c->tunnel;
+	struct wire_conf conf = {
+		.host = t->conf.host,
+		.port = t->conf.port,
+		.transport = t->conf.protocol->transport,
+		.to = *to,
+		.only = only,
+		.rendezvous = to->ip.family == IP_NONE ? t->conf.rendezvous : NULL,
+		.env = t->env,
+	};
+
+	c->opened = c->readable = false;
+	return wire_open(&c->wire, t->loop, &conf, t->trust, &wire_events, c);
+}
+
+static void channel_close(struct channel *c)
+{
+	wire_close(c->wire);
+	c->wire = NULL;
+	c->opened = c->readable = false;
+}
+
+static bool has_channels(const struct tunnel *t)
+{
+	for (unsigned i = 0; i < SESSION_CHANNELS_MAX; i++) {
+		if (t->channels[i].wire)
+			return true;
+	}
+	return false;
+}
+
+/* A wire that the session knew of, or had asked for, is gone: what that means is for the session to say. */
+static void tell_closed(struct channel *c, const struct fault *f)
+{
+	struct tunnel *t = c->tunnel;
+
+	t->session->ops->channel_closed(t->session, c->number, f, uv_now(t->loop));
+	take_events(t);
+	if (!has_channels(t))
+		fail(t, f);
+}
+
+static void on_dial(struct tunnel *t, const struct session_dial *dial)
+{
+	struct endpoint to = dial->to;
+	struct fault f = { 0 };
+	struct channel *c;
+	int r;
+
+	assert(dial->channel < SESSION_CHANNELS_MAX);
+	c = &t->channels[dial->channel];
+	assert(!c->wire);
+	/* A server that was found by rendezvous is found in the same way again: each of our ports needs its own hole. */
+	if (to.ip.family == IP_NONE && !t->conf.rendezvous)
+		to = t->facts.peer;
+	r = channel_open(c, &to, dial->cert_sha256);
+	if (r == 0)
+		return;
+	fault_set(&f, r, "server %s:%u: cannot connect: %s", t->conf.host, t->conf.port, ve_name(r));
+	tell_closed(c, &f);
+}
+
+/* Give the wire what the session has for it. False: that was nothing, or the wire is full. */
+static bool push_bytes(struct channel *c)
+{
+	struct tunnel *t = c->tunnel;
+	struct slice s = t->session->ops->tx_peek(t->session, c->number);
+	size_t n = s.n > 0 ? wire_write(c->wire, s.p, s.n) : 0;
+
+	if (n > 0)
+		t->session->ops->tx_consume(t->session, c->number, n, uv_now(t->loop));
+	return n > 0;
+}
+
+/* The session may hang up in the middle of that. */
+static void push_channel(struct channel *c)
+{
+	while (c->opened && push_bytes(c))
+		take_events(c->tunnel); /* ROOM: lwIP may fill what has just become free */
+	if (c->opened)
+		wire_flush(c->wire);
+}
+
+static void on_hangup(struct tunnel *t, unsigned number)
+{
+	struct channel *c;
+
+	assert(number < SESSION_CHANNELS_MAX);
+	c = &t->channels[number];
+	assert(c->wire);
+	while (c->opened && push_bytes(c))
+		;
+	channel_close(c); /* flushes */
+}
+
+/* --- down: wires and datagrams to session to link --------------------------------------------------------------- */
 
 static void on_session_ready(struct tunnel *t, const struct link_facts *facts)
 {
 	struct fault f = { 0 };
 	int r;
 
+	assert(!t->link_up);
 	enter(t, T_LINKING);
 	r = t->link_ops->up(t->link, facts, &t->owner);
 	if (r != 0) {
@@ -121,14 +247,13 @@ static void on_session_ready(struct tunnel *t, const struct link_facts *facts)
 static void take_events(struct tunnel *t)
 {
 	struct session_event ev;
-	bool frames = false;
 
 	while (t->fault.err == 0 && t->session->ops->next_event(t->session, &ev, uv_now(t->loop))) {
 		switch (ev.type) {
 		case SESSION_FRAME:
 			if (t->link_up)
 				t->link_ops->input(t->link, ev.frame);
-			frames = true;
+			t->frames = true;
 			break;
 		case SESSION_ROOM:
 			if (t->link_up)
@@ -141,44 +266,77 @@ static void take_events(struct tunnel *t)
 			log_info("server message: %s", ev.text);
 			break;
 		case SESSION_DIAL:
+			on_dial(t, ev.dial);
+			break;
 		case SESSION_HANGUP:
-			break; /* no protocol asks for it so far */
+			on_hangup(t, ev.channel);
+			break;
 		case SESSION_CLOSED:
 			fail(t, ev.fault);
 			break;
 		}
 	}
-	if (frames && t->link_up)
-		t->link_ops->turn_end(t->link);
 }
 
-static void pull_wire(struct tunnel *t)
+/* Until the wire has nothing more, or the session has given it up. */
+static void pull_channel(struct channel *c)
 {
-	while (t->fault.err == 0) {
-		size_t room, n;
-		uint8_t *p = t->session->ops->rx_reserve(t->session, 0, &room);
+	struct tunnel *t = c->tunnel;
 
-		if (room == 0 || wire_read(t->wire, p, room, &n) != 0)
-			return; /* nothing there, or closed() is about to say why */
-		t->session->ops->rx_commit(t->session, 0, n, uv_now(t->loop));
+	while (t->fault.err == 0 && c->opened && c->readable) {
+		size_t room, n;
+		uint8_t *p = t->session->ops->rx_reserve(t->session, c->number, &room);
+
+		if (room == 0)
+			return;
+		if (wire_read(c->wire, p, room, &n) != 0) {
+			c->readable = false; /* nothing there, or closed() is about to say why */
+			return;
+		}
+		t->session->ops->rx_commit(t->session, c->number, n, uv_now(t->loop));
 		take_events(t);
 	}
 }
 
-/* --- up: session to wire -------------------------------------------------------------------------------------- */
-
-static void push_wire(struct tunnel *t)
+static void take_datagram(struct tunnel *t, uint32_t path, const struct endpoint *from, struct slice bytes)
 {
-	for (;;) {
-		struct slice s = t->session->ops->tx_peek(t->session, 0);
-		size_t n = s.n > 0 ? wire_write(t->wire, s.p, s.n) : 0;
+	if (!t->session || !t->session->ops->datagram_in || t->fault.err != 0)
+		return;
+	t->session->ops->datagram_in(t->session, path, from, bytes, uv_now(t->loop));
+	take_events(t);
+	t->kicked = true; /* one turn for all the datagrams that are there */
+}
 
-		if (n == 0)
-			break;
-		t->session->ops->tx_consume(t->session, 0, n, uv_now(t->loop));
-		take_events(t); /* ROOM: lwIP may fill what has just become free */
+/* --- up: session to wires and datagrams ------------------------------------------------------------------------- */
+
+static void send_datagram(struct tunnel *t, const struct session_datagram *d)
+{
+	struct channel *c;
+
+	if (d->path == SESSION_PATH_UDP) {
+		if (t->udp)
+			udp_socket_send(t->udp, &d->to, d->bytes);
+		return;
 	}
-	wire_flush(t->wire);
+	assert(d->path < SESSION_CHANNELS_MAX);
+	c = &t->channels[d->path];
+	if (c->opened)
+		wire_send_datagram(c->wire, d->bytes);
+}
+
+static void push_datagrams(struct tunnel *t)
+{
+	struct session_datagram d;
+
+	if (!t->session->ops->datagram_out)
+		return;
+	while ((!t->udp || udp_socket_has_room(t->udp)) &&
+	       t->session->ops->datagram_out(t->session, &d, uv_now(t->loop))) {
+		send_datagram(t, &d);
+		take_events(t);
+	}
+	if (t->udp)
+		udp_socket_flush(t->udp);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -188,12 +346,35 @@ static void arm_session_timer(struct tunnel *t)
 	uint64_t at = t->session->ops->deadline(t->session);
 	uint64_t now = uv_now(t->loop);
 
-	if (t->stopping)
-		return; /* the farewell timer runs, and may not be prolonged */
+	if (t->stopping && t->farewell_at < at)
+		at = t->farewell_at;
 	if (at == UINT64_MAX)
 		uv_timer_stop(&t->timer);
 	else
 		uv_timer_start(&t->timer, on_timer, at > now ? at - now : 0, 0);
+}
+
+/* All that came in this turn was given to the link. */
+static void end_batch(struct tunnel *t)
+{
+	if (t->frames && t->link_up)
+		t->link_ops->turn_end(t->link);
+	t->frames = false;
+}
+
+static void pump(struct tunnel *t)
+{
+	for (unsigned i = 0; i < SESSION_CHANNELS_MAX; i++)
+		pull_channel(&t->channels[i]);
+	take_events(t);
+	end_batch(t);
+	push_datagrams(t);
+	for (unsigned i = 0; i < SESSION_CHANNELS_MAX; i++)
+		push_channel(&t->channels[i]);
+	if (t->frames)
+		t->kicked = true; /* something came while we sent */
+	if (t->fault.err == 0)
+		arm_session_timer(t);
 }
 
 /* One turn: everything that can move, moves; then, and only here, a recorded fault takes effect. */
@@ -203,27 +384,51 @@ static void turn(struct tunnel *t)
 		return;
 	t->pumping = true;
 	t->kicked = false;
-	if (t->session) {
-		pull_wire(t);
-		take_events(t);
-		push_wire(t);
-		if (t->fault.err == 0)
-			arm_session_timer(t);
-	}
+	if (t->session)
+		pump(t);
 	t->pumping = false;
 	if (t->fault.err != 0)
 		finish(t);
 }
 
-/* --- what the wire tells -------------------------------------------------------------------------------------- */
+/* --- what the UDP socket tells ---------------------------------------------------------------------------------- */
 
-static void on_wire_opened(void *ctx, const struct wire_facts *facts)
+static void on_udp_datagram(void *ctx, const struct endpoint *from, struct slice bytes)
+{
+	take_datagram(ctx, SESSION_PATH_UDP, from, bytes);
+}
+
+static void on_udp_room(void *ctx)
 {
 	struct tunnel *t = ctx;
+
+	t->kicked = true;
+}
+
+/* Before the session is made: it wants to tell the server the port. */
+static void open_udp(struct tunnel *t)
+{
+	static const struct udp_socket_events udp_events = { .datagram = on_udp_datagram, .room = on_udp_room };
+	int r;
+
+	if (!t->conf.protocol->datagram_in || t->conf.session.udp_acceleration == UDP_OFF)
+		return;
+	r = udp_socket_open(&t->udp, t->loop, t->facts.peer.ip.family, &udp_events, t);
+	if (r != 0)
+		log_debug("tunnel %s:%u: no UDP socket: %s", t->conf.host, t->conf.port, ve_name(r));
+	else
+		t->facts.udp_port = udp_socket_port(t->udp);
+}
+
+/* --- what the wires tell ---------------------------------------------------------------------------------------- */
+
+static void make_session(struct tunnel *t, const struct wire_facts *facts)
+{
 	struct fault f = { 0 };
 	int r;
 
 	t->facts = *facts;
+	open_udp(t);
 	enter(t, T_LOGIN);
 	r = t->conf.protocol->create(&t->session, &t->conf.session, &t->facts, t->env, uv_now(t->loop));
 	if (r != 0) {
@@ -231,31 +436,70 @@ static void on_wire_opened(void *ctx, const struct wire_facts *facts)
 				t->conf.host, t->conf.port, ve_name(r));
 		fail(t, &f);
 	}
+}
+
+static void on_wire_opened(void *ctx, const struct wire_facts *facts)
+{
+	struct channel *c = ctx;
+	struct tunnel *t = c->tunnel;
+
+	c->opened = c->readable = true;
+	if (!t->session) {
+		make_session(t, facts);
+	} else {
+		c->facts = *facts;
+		c->facts.udp_port = t->facts.udp_port;
+		t->session->ops->channel_opened(t->session, c->number, &c->facts, uv_now(t->loop));
+	}
 	turn(t);
 }
 
 static void on_wire_readable(void *ctx)
 {
-	turn(ctx);
+	struct channel *c = ctx;
+
+	c->readable = true;
+	turn(c->tunnel);
+}
+
+static void on_wire_writable(void *ctx)
+{
+	struct channel *c = ctx;
+
+	turn(c->tunnel);
+}
+
+static void on_wire_datagram(void *ctx, const struct endpoint *from, struct slice bytes)
+{
+	struct channel *c = ctx;
+
+	take_datagram(c->tunnel, c->number, from, bytes);
 }
 
 static void on_wire_closed(void *ctx, const struct fault *f)
 {
-	struct tunnel *t = ctx;
+	struct channel *c = ctx;
+	struct tunnel *t = c->tunnel;
 
 	if (t->session) {
-		pull_wire(t); /* what came before the end still counts */
-		t->session->ops->channel_closed(t->session, 0, f, uv_now(t->loop));
-		take_events(t);
+		c->readable = true;
+		pull_channel(c); /* what came before the end still counts */
 	}
-	fail(t, f);
+	if (c->wire) { /* else the session has just hung up */
+		channel_close(c);
+		if (t->session)
+			tell_closed(c, f);
+		else
+			fail(t, f);
+	}
 	turn(t);
 }
 
 static const struct wire_events wire_events = {
 	.opened = on_wire_opened,
 	.readable = on_wire_readable,
-	.writable = on_wire_readable,
+	.writable = on_wire_writable,
+	.datagram = on_wire_datagram,
 	.closed = on_wire_closed,
 };
 
@@ -307,11 +551,11 @@ static void on_timer(uv_timer_t *timer)
 	struct tunnel *t = timer->data;
 	struct fault f = { 0 };
 
-	if (t->stopping) {
+	if (t->state == T_WAITING) {
+		start_attempt(t);
+	} else if (t->stopping && uv_now(t->loop) >= t->farewell_at) {
 		fault_set(&f, VE_CANCELED, "stopped; the server did not answer the goodbye");
 		fail(t, &f);
-	} else if (t->state == T_WAITING) {
-		start_attempt(t);
 	} else if (t->session) {
 		t->session->ops->tick(t->session, uv_now(t->loop));
 	}
@@ -320,13 +564,13 @@ static void on_timer(uv_timer_t *timer)
 
 static void start_attempt(struct tunnel *t)
 {
-	struct wire_conf c = { .host = t->conf.host, .port = t->conf.port, .env = t->env };
+	static const struct endpoint nowhere = { .ip.family = IP_NONE };
 	struct fault f = { 0 };
 	int r;
 
 	enter(t, T_CONNECTING);
 	uv_timer_stop(&t->timer);
-	r = wire_open(&t->wire, t->loop, &c, t->trust, &wire_events, t);
+	r = channel_open(&t->channels[0], &nowhere, NULL);
 	if (r != 0) {
 		fault_set(&f, r, "server %s:%u: cannot connect: %s", t->conf.host, t->conf.port, ve_name(r));
 		fail(t, &f);
@@ -365,8 +609,11 @@ static void release_attempt(struct tunnel *t)
 	if (t->session)
 		t->session->ops->destroy(t->session);
 	t->session = NULL;
-	wire_close(t->wire);
-	t->wire = NULL;
+	for (unsigned i = 0; i < SESSION_CHANNELS_MAX; i++)
+		channel_close(&t->channels[i]);
+	udp_socket_close(t->udp);
+	t->udp = NULL;
+	t->frames = false;
 	uv_timer_stop(&t->timer);
 	wipe(&t->facts, sizeof(t->facts));
 }
@@ -425,6 +672,8 @@ int tunnel_new(struct tunnel **ret, uv_loop_t *loop, const struct tunnel_conf *c
 	t->env = env;
 	t->ev = ev;
 	t->ctx = ctx;
+	for (unsigned i = 0; i < SESSION_CHANNELS_MAX; i++)
+		t->channels[i] = (struct channel){ .tunnel = t, .number = i };
 	t->owner = (struct link_owner){ on_link_output, on_link_ready, on_link_failed, on_link_kick, t };
 
 	uv_timer_init(loop, &t->timer);
@@ -445,7 +694,7 @@ void tunnel_stop(struct tunnel *t)
 		return;
 	t->stopping = true;
 	if (t->session) {
-		uv_timer_start(&t->timer, on_timer, GOODBYE_MS, 0);
+		t->farewell_at = uv_now(t->loop) + GOODBYE_MS;
 		t->session->ops->stop(t->session, uv_now(t->loop));
 		t->kicked = true; /* the rest on the next turn: the caller may be inside an event of ours */
 	} else {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tunnel.h - the only pump: wire <-> session <-> link, with its timers and reconnects.
+/* tunnel.h - the only pump: wires and datagrams <-> session <-> link, with its timers and reconnects.
  *
  * A tunnel lives as long as the program. It opens a wire, makes a session on it, feeds the link, and when that ends
  * decides whether to try again. Never after a final fault (wrong password, wrong certificate). Before it was up for the
@@ -23,6 +23,7 @@ struct tunnel_conf {
 	const struct session_ops *protocol;
 	const char *host;
 	uint16_t port;
+	const char *rendezvous;     /* of wire_conf: how to find a server behind a NAT; NULL: it has an address */
 	struct session_conf session;
 	uint32_t retries;           /* in a row; UINT32_MAX: for ever */
 	uint32_t retry_interval_ms; /* first back-off, >= 1 */

@@ -393,6 +393,12 @@ void wire_flush(struct wire *w)
 		flush(w);
 }
 
+void wire_send_datagram(struct wire *w, struct slice bytes)
+{
+	(void)w; /* TCP carries none */
+	(void)bytes;
+}
+
 /* --- TLS handshake -------------------------------------------------------------------------------------- */
 
 static void fail_handshake(struct wire *w)
