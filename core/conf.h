@@ -25,7 +25,7 @@ enum conf_command {
 	CMD_CHECK,   /* parse only, and everything was fine */
 	CMD_HELP,    /* print conf_text(): --help, or the hidden --man and --completion */
 	CMD_VERSION,
-	CMD_IMPORT,  /* print the account file conf.import_file as a config file */
+	CMD_IMPORT,  /* print the account file conf.import_file as a config file; of all other options only the log's count */
 	CMD_PASSWD,  /* SoftEther: set a new password on the server, and that is all */
 };
 
@@ -112,13 +112,15 @@ struct conf {
 	enum log_level log_level;
 	bool log_json;
 
+	const char *secrets_file; /* the config file, if there are passwords or keys in it; NULL */
+
 	char *strings; /* memory behind the const char * above */
 	size_t strings_len, strings_cap;
 };
 
 /* Parse @argv (argv[0] is skipped) and @env ("NAME=value", NULL-terminated; may be NULL). A -c FILE on the
- * command line is read by @read_file, which gives malloc'd text (NUL-terminated, freed by the caller of it)
- * or a negative VE_* with its reason in the fault. With --help and the like nothing but the command line is
+ * command line, a config file or an account file (vpn_file.h), is read by @read_file, which gives malloc'd text
+ * (NUL-terminated, wiped and freed by the caller of it) or a negative VE_* with its reason in the fault. With --help and the like nothing but the command line is
  * looked at. Returns 0 and fills *ret (conf_fini when done), or with @f: VE_USAGE, VE_NOMEM, or what
  * @read_file returned. */
 int conf_parse(struct conf *ret, int argc, char *const argv[], char *const env[],
@@ -128,6 +130,9 @@ void conf_fini(struct conf *c);
 /* A @read_file for conf_parse(): the whole of a regular file or pipe of at most CONF_FILE_MAX bytes, without
  * NUL bytes. Returns 0, VE_NOMEM, or VE_USAGE with @f naming the file and the system's reason. */
 int conf_read_file(const char *path, char **ret_text, struct fault *f);
+
+/* Log a warning if everybody may read a config file with secrets in it. */
+void conf_warn_of_public_secrets(const struct conf *c);
 
 /* The text that a command line with CMD_HELP asks for, made from the table, malloc'd. NULL without memory. */
 char *conf_text(enum conf_text_kind kind);

@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/bytes.h"
 #include "core/conf.h"
+#include "core/log.h"
 
 /* Up to CONF_FILE_MAX bytes, and one more if there are too many. Returns the count or -1 with errno. */
 static ssize_t read_all(int fd, char *to)
@@ -30,7 +32,7 @@ static ssize_t read_all(int fd, char *to)
 
 int conf_read_file(const char *path, char **ret_text, struct fault *f)
 {
-	char *text = malloc(CONF_FILE_MAX + 2);
+	char *text = calloc(1, CONF_FILE_MAX + 2);
 	int fd = -1, r = VE_USAGE;
 	ssize_t n;
 
@@ -58,6 +60,18 @@ int conf_read_file(const char *path, char **ret_text, struct fault *f)
 	}
 	close(fd);
 out:
+	if (text)
+		wipe(text, CONF_FILE_MAX + 2);
 	free(text);
 	return r;
+}
+
+/* Everybody, that is: a group may be meant, and directories above may keep others out, so it is a warning. */
+void conf_warn_of_public_secrets(const struct conf *c)
+{
+	struct stat st;
+
+	if (c->secrets_file && stat(c->secrets_file, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
+		log_warn("config file %s: there are secrets in it, and every user of this machine may read it: chmod 600 it",
+			 c->secrets_file);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* conf_table.h - what the rows of options.def mean to conf.c and conf_text.c. */
+/* conf_table.h - what the rows of options.def mean to conf*.c and conf_text.c. */
 #ifndef CORE_CONF_TABLE_H
 #define CORE_CONF_TABLE_H
 
@@ -10,7 +10,11 @@ enum {
 	OPT_NO_ARGV = 1 << 3,   /* only there: on the command line it stands without its name */
 	OPT_HIDDEN = 1 << 4,    /* not in any text */
 	OPT_FILE_NAME = 1 << 5, /* completions offer file names */
+	OPT_FILE_ONLY = 1 << 6, /* only in a config file: what others could read elsewhere */
+	OPT_SECRET = 1 << 7,    /* never shown; a config file that has it should be nobody else's to read */
 };
+
+#define OPT_NOT_TYPED (OPT_NO_ARGV | OPT_FILE_ONLY) /* there is no --name */
 
 #define ENV_PREFIX "SOFTSOCKS_"
 
@@ -18,6 +22,7 @@ enum {
 #define EXPECTED_SWITCH "yes or no"
 #define EXPECTED_FD "the number of a descriptor, 0 to 1048575"
 #define EXPECTED_HOST "a host name"
+#define EXPECTED_FILE "the name of a file"
 
 #define FD_MAX 1048575u /* what Linux allows a process by default, fs.nr_open */
 

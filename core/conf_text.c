@@ -141,7 +141,7 @@ static void help_row(struct out *o, const struct row *r)
 	char left[64], text[1024];
 	int n;
 
-	if (r->flags & OPT_NO_ARGV)
+	if (r->flags & OPT_NOT_TYPED)
 		return;
 	n = snprintf(left, sizeof(left), "  %c%c%s--%s%s%s", r->letter ? '-' : ' ',
 		     r->letter ? r->letter : ' ', r->letter ? ", " : "  ", r->name, r->arg ? " " : "",
@@ -164,10 +164,13 @@ static void help_usage(struct out *o)
 	for (size_t i = 0; t[i]; i++)
 		put(o, "%s softsocks [OPTIONS] %s\n", i == 0 ? "Usage:" : "      ", url_form(t[i], form));
 	put(o, "       softsocks -c FILE [OPTIONS]\n"
-	       "       softsocks check -c FILE\n\n");
+	       "       softsocks check -c FILE\n"
+	       "       softsocks import FILE.vpn\n"
+	       "       softsocks passwd [OPTIONS] softether://USER@HOST[:PORT]/HUB\n\n");
 	put_wrapped(o, "Logs in to a VPN server and offers its private network as a SOCKS5 proxy on this machine, "
-		       "without root and without a network interface. With check, only looks whether the "
-		       "options are right.", 0, 0);
+		       "without root and without a network interface. check only looks whether the options are "
+		       "right; import prints an account file of SoftEther's client as a config file; passwd sets a "
+		       "new password on the server.", 0, 0);
 }
 
 static char *help(void)
@@ -216,15 +219,16 @@ static void man_row(struct out *o, const struct row *r)
 	put(o, ".TP\n");
 	if (r->letter)
 		put(o, ".BR \\-%c \", \" ", r->letter);
-	else if (r->flags & OPT_NO_ARGV)
+	else if (r->flags & OPT_NOT_TYPED)
 		put(o, ".BR ");
 	else
 		put(o, ".B ");
 	put(o, "\"");
-	put_roff(o, r->flags & OPT_NO_ARGV ? "url = " : "--");
-	put_roff(o, r->flags & OPT_NO_ARGV ? r->arg : r->name);
+	put_roff(o, r->flags & OPT_NOT_TYPED ? r->name : "--");
+	put_roff(o, r->flags & OPT_NOT_TYPED ? " = " : r->name);
+	put_roff(o, r->flags & OPT_NOT_TYPED ? r->arg : "");
 	put(o, "\"");
-	if (r->arg && !(r->flags & OPT_NO_ARGV)) {
+	if (r->arg && !(r->flags & OPT_NOT_TYPED)) {
 		put(o, "%s", r->letter ? " \" " : " \"\\fI");
 		if (r->letter)
 			put(o, "\\fI");
@@ -233,6 +237,8 @@ static void man_row(struct out *o, const struct row *r)
 	}
 	put(o, "\n");
 	put_roff(o, r->help);
+	if (r->flags & OPT_FILE_ONLY)
+		put(o, " In a config file only.");
 	if (r->initial) {
 		put(o, " Default: ");
 		put_roff(o, r->initial);
@@ -254,7 +260,10 @@ static void man_front(struct out *o)
 		put(o, "\\fR\n");
 	}
 	put(o, "\\fBsoftsocks \\-c\\fR \\fIFILE\\fR [\\fIOPTIONS\\fR]\n"
-	       "\\fBsoftsocks check \\-c\\fR \\fIFILE\\fR\n.fi\n.SH DESCRIPTION\n");
+	       "\\fBsoftsocks check \\-c\\fR \\fIFILE\\fR\n"
+	       "\\fBsoftsocks import\\fR \\fIFILE.vpn\\fR\n"
+	       "\\fBsoftsocks passwd\\fR [\\fIOPTIONS\\fR] \\fIsoftether://USER@HOST[:PORT]/HUB\\fR\n"
+	       ".fi\n.SH DESCRIPTION\n");
 	put(o, "Logs in to a VPN server, keeps the private network inside of the process, and offers it as\n"
 	       "a SOCKS5 proxy on this machine. It needs no root, no network interface and no change to\n"
 	       "this machine's routes or name servers.\n"
@@ -266,7 +275,9 @@ static void man_front(struct out *o)
 	       "their hexadecimal code: @ as %%40, / as %%2F, : as %%3A. Without USER the login is\n"
 	       "anonymous. A password in the URL is refused.\n"
 	       ".PP\n"
-	       "With \\fBcheck\\fR, only looks whether the options and the config file are right.\n");
+	       "\\fBcheck\\fR only looks whether the options and the config file are right. \\fBimport\\fR prints an\n"
+	       "account file of SoftEther's client as a config file: what has a meaning here as options,\n"
+	       "the rest as comments. \\fBpasswd\\fR sets a new password on a SoftEther server, and that is all.\n");
 }
 
 static void man_sources(struct out *o)
@@ -276,7 +287,8 @@ static void man_sources(struct out *o)
 	       "option without the dashes. An option that takes no value on the command line takes yes or\n"
 	       "no. Options that can be repeated take several lines. A line that begins with # is a\n"
 	       "comment, and so is what follows a blank and a #. A value in \"quotation marks\" is taken as\n"
-	       "it is, but for \\e\" and \\e\\e. The server is named by \\fBurl\\fR.\n"
+	       "it is, but for \\e\" and \\e\\e. The server is named by \\fBurl\\fR. An account file of\n"
+	       "SoftEther's client (.vpn) can be given instead.\n"
 	       ".PP\n.nf\n"
 	       "url = softether://alice@vpn.example.com/OFFICE\n"
 	       "password\\-file = /etc/softsocks/password\n"
@@ -288,7 +300,10 @@ static void man_sources(struct out *o)
 	       "environment.\n"
 	       ".TP\n.B " ENV_PREFIX "PASSWORD\n"
 	       "The password, where neither \\fB\\-\\-password\\-file\\fR nor \\fB\\-\\-password\\-fd\\fR\n"
-	       "is given. It is removed from the environment before anything else is started.\n");
+	       "is given. It is removed from the environment before anything else is started.\n"
+	       ".TP\n.B " ENV_PREFIX "KEY_PASSWORD\n"
+	       "The password of an encrypted \\fB\\-\\-key\\fR or \\fB\\-\\-p12\\fR, where\n"
+	       "\\fB\\-\\-key\\-password\\-file\\fR is not given.\n");
 }
 
 static char *man(void)
@@ -319,7 +334,7 @@ static char *man(void)
 
 static bool is_completed(const struct row *r)
 {
-	return is_shown(r) && !(r->flags & OPT_NO_ARGV);
+	return is_shown(r) && !(r->flags & OPT_NOT_TYPED);
 }
 
 /* Text inside of single quotes, for the shell. */
@@ -364,7 +379,7 @@ static char *bash(void)
 	put(&o, ")\n\t\tcompopt -o filenames 2> /dev/null\n"
 		"\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n\t\treturn ;;\n\t");
 	bash_patterns(&o, false);
-	put(&o, ")\n\t\treturn ;;\n\tesac\n\tmapfile -t COMPREPLY < <(compgen -W 'check");
+	put(&o, ")\n\t\treturn ;;\n\tesac\n\tmapfile -t COMPREPLY < <(compgen -W 'check import passwd");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (is_completed(&rows[i]))
 			put(&o, " --%s", rows[i].name);
@@ -414,7 +429,7 @@ static char *zsh(void)
 		if (is_completed(&rows[i]))
 			zsh_row(&o, &rows[i]);
 	}
-	put(&o, " \\\n\t'*:URL or check:(check)'\n");
+	put(&o, " \\\n\t'*:URL or command:(check import passwd)'\n");
 	return finish(&o);
 }
 
@@ -422,7 +437,7 @@ static char *fish(void)
 {
 	struct out o = { 0 };
 
-	put(&o, "complete -c softsocks -f\ncomplete -c softsocks -n __fish_is_first_token -a check\n");
+	put(&o, "complete -c softsocks -f\ncomplete -c softsocks -n __fish_is_first_token -a 'check import passwd'\n");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *r = &rows[i];
 
