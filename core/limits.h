@@ -15,6 +15,9 @@
 
 /* --- what users write --------------------------------------------------------------------------------------- */
 #define CONF_FILE_MAX (128u * KIB) /* a config file: every option a hundred times; an account file with its certificates */
+#define CREDENTIAL_FILE_MAX (256u * KIB) /* certificate, key or PKCS #12; with a whole chain these have some 20 KiB */
+#define CREDENTIAL_CERTS_MAX 32u  /* certificates in one file that are tried with the key: a chain, in any order */
+#define KEY_ITERATIONS_MAX 2000000u /* of a key's password; recommended are up to 1.3 million; more only costs time */
 #define CONF_VALUE_MAX 4096u      /* one value of a repeatable option in the environment; the longest are file names */
 
 /* --- wire: TCP and TLS to the server ---------------------------------------------------------------------- */
@@ -138,6 +141,8 @@
 #define RESOLVE_QUERIES_MAX 256u  /* different names being asked for at once: a browser's worst page load, twice */
 #define RESOLVE_CACHE_MAX 64u  /* names remembered */
 #define RESOLVE_TTL_MAX_S 3600u /* and no longer than this: the private network may change under us */
+#define RESOLVE_IPS_MAX 6u     /* addresses of one name that are tried; more would not be reached in time */
+#define RESOLVE_TCP_MAX 8192u  /* bytes of an answer over TCP: 60 addresses with long aliases are half of that */
 #define RESOLVE_ANSWER_MAX 4096u /* bytes of a DNS answer that are read; without EDNS there are 512 */
 
 /* --- local clients ---------------------------------------------------------------------------------------- */
@@ -153,6 +158,14 @@
 #define HTTP_OUT_MAX (32u * KIB) /* bytes of an answer on their way to the client; more waits in the target's window */
 #define HTTP_PAGE_MAX 3072u  /* a page of our own; so much of the above is kept for one */
 #define CLIENT_KEEPALIVE_S 60u /* how often TCP asks a silent client: one on another machine may have vanished */
+#define UDP_ASSOCIATIONS_MAX 256u /* at once, and a port in the private network each; a client needs one for all it does */
+#define UDP_IDLE_MS 300000u       /* an association without a datagram either way; RFC 4787 REQ-5 recommends 5 minutes */
+#define UDP_LOOKUPS_MAX 16u       /* datagrams of one association whose name is being looked up, */
+#define UDP_PENDING_MAX (64u * KIB) /* and their bytes: one of the largest */
+#define BINDS_MAX 64u             /* BINDs that wait for their peer: a port in the private network each; FTP needs one a file */
+#define BIND_MS 120000u           /* how long they wait: what the SOCKS4 memo says */
+#define BIND_ADDRESSES_MAX 8u     /* of a peer that was given by name */
+#define PROXY_DENIED_MS 1000u     /* until a wrong password is answered: guessing costs a place among the clients meanwhile */
 #define SOCKS4_USER_MAX 255u /* a user id; the memo has no bound, login names are shorter */
 #define PROXY_WORD_MAX 255u /* user and password of the proxy: one length byte, RFC 1929 */
 #define HALF_OPEN_MAX 1024u /* targets being connected; a port scan through the proxy tries some hundred at once. At it, no more
