@@ -24,7 +24,7 @@ struct natt {
 	const struct session_env *env;
 	uint64_t tran_id, cookie;
 	uint64_t began_ms, send_ms;
-	unsigned tries;
+	unsigned tries, refusals, cookies;
 	bool found, over;
 	bool same_lan;            /* found: both are behind the same NAT, a new socket is to be used */
 	struct endpoint at;       /* found: where the server listens */

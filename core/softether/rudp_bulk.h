@@ -26,8 +26,10 @@ struct rudp_bulk {
 
 /* @send and @recv have the same length, 20 or 32. Returns 0 or VE_PROTO. */
 int rudp_bulk_init(struct rudp_bulk *b, struct slice send, struct slice recv, bool hmac, const struct session_env *env);
+void rudp_bulk_fini(struct rudp_bulk *b); /* wipes keys; a zeroed one is fine */
 
-/* Seal @nv pieces of one frame (or of its compressed form, @compressed) into @to. Returns the datagram's size. */
+/* Seal @nv pieces of one frame (or of its compressed form, @compressed) into @to. Returns the datagram's
+ * size, 0 if the frame is empty or longer than FRAME_MAX. */
 size_t rudp_bulk_seal(struct rudp_bulk *b, const struct slice *v, size_t nv, bool compressed,
 		      uint8_t to[static RUDP_BULK_DATAGRAM_MAX]);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* se_cipher.c - wolfCrypt's SHA-1 and RC4 in the two shapes we need. What fails leaves zeros, never plaintext. */
+/* se_cipher.c - wolfCrypt behind the few calls we need. What fails leaves zeros, never plaintext. */
 #include "core/softether/se_cipher.h"
 
 #include <string.h>
@@ -7,6 +7,8 @@
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/wolfcrypt/arc4.h>
+#include <wolfssl/wolfcrypt/chacha20_poly1305.h>
+#include <wolfssl/wolfcrypt/hmac.h>
 #include <wolfssl/wolfcrypt/sha.h>
 
 #include "core/err.h"
@@ -51,4 +53,76 @@ int se_rc4(const uint8_t a[static SE_SHA1_SIZE], const uint8_t b[static SE_SHA1_
 		return 0;
 	memset(p, 0, n);
 	return VE_NOMEM;
+}
+
+int se_hmac(uint8_t ret[static SE_SHA1_SIZE], const uint8_t key[static SE_SHA1_SIZE], struct slice in)
+{
+	Hmac h;
+	int r = wc_HmacInit(&h, NULL, INVALID_DEVID);
+
+	if (r == 0) {
+		r = wc_HmacSetKey(&h, WC_SHA, key, SE_SHA1_SIZE);
+		if (r == 0)
+			r = wc_HmacUpdate(&h, in.p, (word32)in.n);
+		if (r == 0)
+			r = wc_HmacFinal(&h, ret);
+		wc_HmacFree(&h);
+	}
+	wipe(&h, sizeof(h));
+	if (r == 0)
+		return 0;
+	memset(ret, 0, SE_SHA1_SIZE);
+	return VE_NOMEM;
+}
+
+int se_aead_seal(const uint8_t key[static SE_AEAD_KEY], const uint8_t nonce[static SE_AEAD_NONCE], uint8_t *p, size_t n)
+{
+	if (wc_ChaCha20Poly1305_Encrypt(key, nonce, NULL, 0, p, (word32)n, p, p + n) == 0)
+		return 0;
+	memset(p, 0, n + SE_AEAD_TAG);
+	return VE_NOMEM;
+}
+
+int se_aead_open(const uint8_t key[static SE_AEAD_KEY], const uint8_t nonce[static SE_AEAD_NONCE], struct slice in,
+		 uint8_t *to)
+{
+	size_t n = in.n - SE_AEAD_TAG;
+
+	if (in.n <= SE_AEAD_TAG || wc_ChaCha20Poly1305_Decrypt(key, nonce, NULL, 0, in.p, (word32)n, in.p + n, to) != 0)
+		return VE_PROTO;
+	return 0;
+}
+
+void se_nonce_next(uint8_t nonce[static SE_AEAD_NONCE])
+{
+	for (size_t i = SE_AEAD_NONCE; i-- > 0;) {
+		if (++nonce[i] != 0)
+			return;
+	}
+}
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < n; i++)
+		any |= p[i];
+	return any == 0;
+}
+
+bool se_is_loopback(const struct ip *ip)
+{
+	if (ip->family == IP_V4)
+		return ip->b[0] == 127;
+	return ip->family == IP_V6 && all_zero(ip->b, 15) && ip->b[15] == 1;
+}
+
+bool se_may_send_to(const struct ip *ip, bool loopback)
+{
+	if (se_is_loopback(ip))
+		return loopback;
+	if (ip->family == IP_V4)
+		return ip->b[0] != 0 && ip->b[0] < 224; /* above: groups, reserved, all */
+	/* ::/80 has the address of nobody and IPv4 in several disguises; ff00::/8 are groups */
+	return ip->family == IP_V6 && ip->b[0] != 0xff && !all_zero(ip->b, 10);
 }

@@ -337,6 +337,12 @@ void se_put_int_swapped(struct se_packer *k, const char *name, uint32_t v)
 	se_put_int(k, name, v >> 24 | (v >> 8 & 0xff00) | (v & 0xff00) << 8 | v << 24);
 }
 
+void se_put_int64(struct se_packer *k, const char *name, uint64_t v)
+{
+	put_head(k, name, SE_PACK_INT64);
+	wr_u64(&k->w, v);
+}
+
 void se_put_str(struct se_packer *k, const char *name, const char *s)
 {
 	put_head(k, name, SE_PACK_STR);

@@ -83,6 +83,7 @@ void se_packer_init(struct se_packer *k, void *p, size_t cap);
 void se_put_int(struct se_packer *k, const char *name, uint32_t v);
 /* The integers of the node information travel with their bytes swapped (softether-protocol.md 4.7). */
 void se_put_int_swapped(struct se_packer *k, const char *name, uint32_t v);
+void se_put_int64(struct se_packer *k, const char *name, uint64_t v);
 void se_put_str(struct se_packer *k, const char *name, const char *s);
 void se_put_data(struct se_packer *k, const char *name, const void *p, size_t n);
 /* The same, to be filled by the caller: borrowed until the next call. NULL if it does not fit. */

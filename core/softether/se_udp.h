@@ -31,7 +31,7 @@ struct se_udp_terms {
 
 struct se_udp;
 
-/* Returns 0 or VE_NOMEM. @t is copied, @env lent. */
+/* Returns 0 or VE_NOMEM. @t is copied, @env lent. Addresses that nobody may send to (0, groups, all) are left out. */
 int se_udp_new(struct se_udp **ret, const struct se_udp_terms *t, const struct session_env *env, uint64_t now_ms);
 void se_udp_free(struct se_udp *u); /* wipes keys; NULL is fine */
 
@@ -55,7 +55,8 @@ size_t se_udp_keepalive(struct se_udp *u, uint8_t to[static SE_UDP_DATAGRAM_MAX]
 /* The server told the port its NAT shows, in a TCP keep-alive (6.3): "NATT_MY_PORT", "NATT_MY_IP". 0, IP_NONE: not told. */
 void se_udp_their_nat(struct se_udp *u, uint16_t port, const struct ip *ip);
 
-/* When se_udp_keepalive() wants to be asked, or se_udp_ready() may change by itself. */
+/* When se_udp_keepalive() wants to be asked, or se_udp_ready() may change by itself; ask se_udp_keepalive() in both
+ * cases: it is the one that learns the time. */
 uint64_t se_udp_deadline(const struct se_udp *u);
 
 /* The largest frame whose datagram is not fragmented on a path of 1500 bytes; for the MSS (8.7). */
