@@ -69,6 +69,13 @@ static int on_url(llhttp_t *l, const char *at, size_t n)
 	return extend(s, &s->head.target, at, n);
 }
 
+static int on_status(llhttp_t *l, const char *at, size_t n)
+{
+	struct scan *s = l->data;
+
+	return extend(s, &s->head.reason, at, n);
+}
+
 static int on_version(llhttp_t *l, const char *at, size_t n)
 {
 	struct scan *s = l->data;
@@ -267,6 +274,7 @@ static int finish(struct scan *s, const llhttp_t *l, const uint8_t *start, const
 static const llhttp_settings_t settings = {
 	.on_method = on_method,
 	.on_url = on_url,
+	.on_status = on_status,
 	.on_version = on_version,
 	.on_header_field = on_header_field,
 	.on_header_value = on_header_value,

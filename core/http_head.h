@@ -22,6 +22,7 @@ struct http_field {
 struct http_head {
 	bool is_response;
 	unsigned status;        /* response: 100..999 */
+	struct slice reason;    /* response: may be empty */
 	struct slice method;    /* request */
 	struct slice target;    /* request */
 	unsigned minor;         /* HTTP/1.minor, 0 or 1 */
