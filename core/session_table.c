@@ -8,6 +8,7 @@
 
 static const struct session_ops *const table[] = {
 	&softether_session_ops,
+	&softether_udp_session_ops,
 	&sstp_session_ops,
 	NULL,
 };

@@ -54,19 +54,30 @@ static int take_odd(struct se_block_in *b, size_t n, uint32_t size, struct fault
 	return (int)(4 + size);
 }
 
+/* The keep-alive of @size bytes at @p, behind @before bytes that are done with. */
+static int take_keepalive(const uint8_t *p, size_t size, size_t before, size_t *used, struct slice *ret)
+{
+	*ret = (struct slice){ .p = p + 8, .n = size - 8 };
+	*used = before + size;
+	return SE_BLOCK_KEEPALIVE;
+}
+
 int se_block_take(struct se_block_in *b, struct slice in, size_t *used, struct slice *ret, struct fault *f)
 {
 	const uint8_t *p = in.p;
 	size_t n = in.n;
+	uint32_t least = b->zipped ? 1 : FRAME_MIN, span = (b->zipped ? FRAME_HARD_MAX : FRAME_MAX) - least;
 	uint32_t size;
 	int step;
 
 	for (;;) {
 		if (b->left == 0) {
 			step = take_head(b, p, n, f);
+			if (step > 4)
+				return take_keepalive(p, (size_t)step, in.n - n, used, ret);
 		} else if (n < 4) {
 			step = 0;
-		} else if ((size = load_be32(p)) - FRAME_MIN > FRAME_MAX - FRAME_MIN) {
+		} else if ((size = load_be32(p)) - least > span) {
 			step = take_odd(b, n, size, f);
 		} else if (n - 4 < size) {
 			step = 0;
@@ -74,7 +85,7 @@ int se_block_take(struct se_block_in *b, struct slice in, size_t *used, struct s
 			b->left--;
 			*ret = (struct slice){ .p = p + 4, .n = size };
 			*used = in.n - n + 4 + size;
-			return 1;
+			return SE_BLOCK_FRAME;
 		}
 		if (step <= 0) {
 			*used = in.n - n;
@@ -90,15 +101,16 @@ int se_block_take(struct se_block_in *b, struct slice in, size_t *used, struct s
 
 int se_block_put(struct se_block_out *o, struct buf *tx, size_t limit, const struct slice *v, size_t nv)
 {
+	size_t most = o->zipped ? FRAME_HARD_MAX : FRAME_MAX;
 	size_t size = 0, head, room;
 	uint8_t *p;
 
 	for (size_t i = 0; i < nv; i++) {
-		if (v[i].n > FRAME_MAX - size)
+		if (v[i].n > most - size)
 			return VE_LIMIT;
 		size += v[i].n;
 	}
-	if (size < FRAME_MIN)
+	if (size < (o->zipped ? 1 : FRAME_MIN))
 		return VE_LIMIT;
 	if (o->frames == SE_UNIT_FRAMES_MAX)
 		o->unit = 0;

@@ -11,6 +11,7 @@
 #ifndef SOFTETHER_SE_BLOCK_H
 #define SOFTETHER_SE_BLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,26 +24,30 @@
 #define SE_BLOCK_PIECE_MAX (4u + FRAME_HARD_MAX)
 
 struct se_block_in {
+	bool zipped;      /* blocks are compressed frames, 6.5: any size up to FRAME_HARD_MAX may be one */
 	uint32_t left;    /* blocks to come in this unit */
 	uint64_t dropped; /* blocks with a size that no frame has: 1..13, 1601..3200 */
 };
 
-/* Take the next frame out of @in, the bytes not yet used. *used is how many of them are done with (set in
- * every case but a fault), among them those of the frame. Returns 1 with *ret, of FRAME_MIN..FRAME_MAX bytes,
- * borrowed from @in; 0 when the next piece is not whole; VE_PROTO with @f naming the rule ("a block of 3201
- * bytes, allowed are 3200"). */
+enum { SE_BLOCK_FRAME = 1, SE_BLOCK_KEEPALIVE = 2 };
+
+/* Take the next frame or keep-alive out of @in, the bytes not yet used. *used is how many of them are done with (set in
+ * every case but a fault), among them those of *ret. Returns SE_BLOCK_FRAME with *ret, of FRAME_MIN..FRAME_MAX bytes
+ * (zipped: 1..FRAME_HARD_MAX), or SE_BLOCK_KEEPALIVE with its filler, either borrowed from @in; 0 when the next piece is
+ * not whole; VE_PROTO with @f naming the rule ("a block of 3201 bytes, allowed are 3200"). */
 int se_block_take(struct se_block_in *b, struct slice in, size_t *used, struct slice *ret, struct fault *f);
 
 /* Frames that are written after each other share one unit as long as none of it has left the queue: then the
  * number in its head is still ours to change. That saves four bytes a frame, a fourteenth of a bare TCP ACK.
  * */
 struct se_block_out {
+	bool zipped;     /* as above */
 	size_t unit;     /* size of the unit at the end of the queue so far; 0: none that may be continued */
 	uint32_t frames; /* in it */
 };
 
 /* Append one frame given in @nv pieces to @tx, leaving it with @limit bytes at most. Returns 0, VE_AGAIN with
- * nothing taken, or VE_LIMIT if it is shorter than FRAME_MIN or longer than FRAME_MAX. */
+ * nothing taken, or VE_LIMIT if it is shorter than FRAME_MIN or longer than FRAME_MAX (zipped: as above). */
 int se_block_put(struct se_block_out *o, struct buf *tx, size_t limit, const struct slice *v, size_t nv);
 
 /* Append a keep-alive with @n bytes of filler (at most SE_KEEPALIVE_MAX). Returns where the filler is to be

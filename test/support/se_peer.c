@@ -153,13 +153,20 @@ void se_peer_hello(struct se_bytes *b)
 
 void se_peer_welcome(struct se_bytes *b, uint32_t timeout_ms)
 {
+	struct se_peer_grants g = { .timeout_ms = timeout_ms, .max_connection = 1 };
+
+	se_peer_welcome_with(b, &g);
+}
+
+void se_peer_welcome_with(struct se_bytes *b, const struct se_peer_grants *g)
+{
 	static const uint8_t key[20] = "KEYKEYKEYKEYKEYKEYKE";
 
 	se_peer_pack(b);
 	se_peer_str(b, "connection_name", "CID-10");
-	se_peer_int(b, "half_connection", 0);
+	se_peer_int(b, "half_connection", g->half_connection);
 	se_peer_int(b, "is_azure_session", 0);
-	se_peer_int(b, "max_connection", 1);
+	se_peer_int(b, "max_connection", g->max_connection);
 	se_peer_int(b, "policy:Access", 1);
 	se_peer_int(b, "policy:AutoDisconnect", 0);
 	se_peer_int(b, "policy:TimeOut", 20);
@@ -167,9 +174,9 @@ void se_peer_welcome(struct se_bytes *b, uint32_t timeout_ms)
 	se_peer_data(b, "session_key", key, sizeof(key));
 	se_peer_int(b, "session_key_32", 0x12345678);
 	se_peer_str(b, "session_name", "SID-ALICE-2");
-	if (timeout_ms > 0)
-		se_peer_int(b, "timeout", timeout_ms);
-	se_peer_int(b, "use_compress", 0);
+	if (g->timeout_ms > 0)
+		se_peer_int(b, "timeout", g->timeout_ms);
+	se_peer_int(b, "use_compress", g->use_compress);
 	se_peer_int(b, "use_encrypt", 1);
 	se_peer_int(b, "use_fast_rc4", 0);
 	se_peer_int(b, "vlan_id", 0);

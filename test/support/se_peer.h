@@ -37,6 +37,11 @@ void se_peer_answer(struct se_bytes *b, const struct se_bytes *body);
 /* The messages of a good login. Further elements may be appended to them. */
 void se_peer_hello(struct se_bytes *b);   /* challenge 00..13 */
 void se_peer_welcome(struct se_bytes *b, uint32_t timeout_ms);
+struct se_peer_grants {
+	uint32_t timeout_ms; /* 0: not named */
+	uint32_t max_connection, half_connection, use_compress;
+};
+void se_peer_welcome_with(struct se_bytes *b, const struct se_peer_grants *g);
 void se_peer_noop(struct se_bytes *b);
 
 /* The data phase. */

@@ -27,6 +27,9 @@ static void *counted_calloc(size_t n, size_t size)
 #define malloc(n) counted_malloc(n)
 #define calloc(n, size) counted_calloc(n, size)
 #include "core/buf.c"
+#include "core/softether/se_channel.c"
+#include "core/softether/se_dialogue.c"
+#include "core/softether/se_pool.c"
 #include "core/softether/softether.c"
 #undef malloc
 #undef calloc
