@@ -136,6 +136,8 @@
 #define FLOW_KEEPALIVE_MS 300000u /* silence until a peer is asked whether it is still there, */
 #define FLOW_KEEPALIVE_RETRY_MS 15000u /* how often then, */
 #define FLOW_KEEPALIVE_RETRIES 4u /* and how many times: six minutes in all */
+#define TCP_PORTS_MAX 256u     /* TCP ports of ours: -R, and one for each BIND under way */
+#define TCP_BACKLOG_MAX 64u    /* of one port: connections begun and not yet taken. A flood of SYNs fills it and no more */
 #define UDP_SOCKS_MAX 1024u    /* UDP ports of ours: proxy associations and forwards; each datagram in walks their list */
 #define UDP_QUEUE_MAX (256u * KIB) /* datagrams waiting for their socket's next event: one read of the wire, all for it */
 #define RESOLVE_QUERIES_MAX 256u  /* different names being asked for at once: a browser's worst page load, twice */

@@ -40,6 +40,7 @@
 #include <string.h>
 
 #include "core/err.h"
+#include "netstack/listen.h"
 #include "netstack/netstack_int.h"
 #include "netstack/recvq.h"
 #include "netstack/sendq.h"
@@ -73,7 +74,7 @@ enum {
 
 struct flow {
 	struct netstack *ns;
-	const struct flow_events *ev;
+	const struct flow_events *ev; /* NULL: accepted, and nobody's so far */
 	void *ctx;
 	struct dest to;
 	enum flow_state state;
@@ -147,7 +148,6 @@ static void forget_pcb(struct flow *f)
 {
 	if (!f->pcb)
 		return;
-	f->ns->by_port[f->local_port - LOCAL_PORT_MIN] = NULL;
 	f->pcb = NULL;
 	f->resend = false;
 	list_del(&f->refused);
@@ -341,7 +341,7 @@ static int check_target4(const struct netstack *ns, const struct ip *to, const i
 	if (!is_unicast4(to) || ip4_addr_isany(netif_ip4_addr(n)) || ip4_addr_isbroadcast(ip_2_ip4(remote), n))
 		return VE_NETUNREACH;
 	if (ip4_addr_eq(ip_2_ip4(remote), netif_ip4_addr(n)))
-		return VE_REFUSED; /* ourselves: nobody listens in the tunnel */
+		return VE_REFUSED; /* ourselves: what goes to the tunnel does not come back */
 	if ((n->flags & NETIF_FLAG_ETHARP) && !near && ip4_addr_isany(netif_ip4_gw(n)))
 		return VE_NETUNREACH;
 	return 0;
@@ -369,6 +369,19 @@ static err_t bind_random_port(struct tcp_pcb *pcb, const ip_addr_t *any)
 	return e == ERR_USE ? tcp_bind(pcb, any, 0) : e;
 }
 
+static void set_up(struct tcp_pcb *pcb, struct flow *f)
+{
+	tcp_nagle_disable(pcb);
+	ip_set_option(pcb, SOF_KEEPALIVE);
+	pcb->keep_idle = FLOW_KEEPALIVE_MS;
+	pcb->keep_intvl = FLOW_KEEPALIVE_RETRY_MS;
+	pcb->keep_cnt = FLOW_KEEPALIVE_RETRIES;
+	tcp_arg(pcb, f);
+	tcp_recv(pcb, on_received);
+	tcp_sent(pcb, on_sent);
+	tcp_err(pcb, on_error);
+}
+
 static struct tcp_pcb *make_pcb(struct flow *f, const ip_addr_t *remote)
 {
 	bool v6 = IP_IS_V6(remote);
@@ -382,15 +395,7 @@ static struct tcp_pcb *make_pcb(struct flow *f, const ip_addr_t *remote)
 		tcp_close(pcb);
 		return NULL;
 	}
-	tcp_nagle_disable(pcb);
-	ip_set_option(pcb, SOF_KEEPALIVE);
-	pcb->keep_idle = FLOW_KEEPALIVE_MS;
-	pcb->keep_intvl = FLOW_KEEPALIVE_RETRY_MS;
-	pcb->keep_cnt = FLOW_KEEPALIVE_RETRIES;
-	tcp_arg(pcb, f);
-	tcp_recv(pcb, on_received);
-	tcp_sent(pcb, on_sent);
-	tcp_err(pcb, on_error);
+	set_up(pcb, f);
 	return pcb;
 }
 
@@ -408,8 +413,6 @@ static int connect_pcb(struct flow *f)
 	if (!f->pcb)
 		return VE_NOMEM;
 	f->local_port = f->pcb->local_port;
-	assert(f->local_port >= LOCAL_PORT_MIN && !f->ns->by_port[f->local_port - LOCAL_PORT_MIN]);
-	f->ns->by_port[f->local_port - LOCAL_PORT_MIN] = f;
 	flow_enter(f, FLOW_CONNECTING);
 	e = tcp_connect(f->pcb, &remote, f->to.port, on_connected);
 	f->local = ip_from_lwip(&f->pcb->local_ip);
@@ -454,6 +457,21 @@ static bool drop_oldest_lingering(struct netstack *ns)
 	return true;
 }
 
+static struct flow *new_flow(struct netstack *ns)
+{
+	struct flow *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->ns = ns;
+	struct node *nodes[] = { &f->all, &f->age, &f->ready, &f->dirty, &f->refused, &f->finishing, &f->waiter.node };
+	for (size_t i = 0; i < ARRAY_LEN(nodes); i++)
+		list_init(nodes[i]);
+	list_move_last(&ns->all, &f->all);
+	ns->stats.flows++;
+	return f;
+}
+
 int flow_open(struct netstack *ns, const struct dest *to, const struct flow_events *ev, void *ctx, struct flow **ret)
 {
 	struct flow *f;
@@ -464,18 +482,12 @@ int flow_open(struct netstack *ns, const struct dest *to, const struct flow_even
 		return VE_LIMIT;
 	if (ns->stats.flows >= FLOWS_MAX && !drop_oldest_lingering(ns))
 		return VE_LIMIT;
-	f = calloc(1, sizeof(*f));
+	f = new_flow(ns);
 	if (!f)
 		return VE_NOMEM;
-	f->ns = ns;
 	f->ev = ev;
 	f->ctx = ctx;
 	f->to = *to;
-	struct node *nodes[] = { &f->all, &f->age, &f->ready, &f->dirty, &f->refused, &f->finishing, &f->waiter.node };
-	for (size_t i = 0; i < ARRAY_LEN(nodes); i++)
-		list_init(nodes[i]);
-	list_move_last(&ns->all, &f->all);
-	ns->stats.flows++;
 	if (ns->ready)
 		start(f);
 	else
@@ -494,6 +506,45 @@ void flow_addresses(const struct flow *f, struct ip *ret_local, uint16_t *ret_lo
 	*ret_local = f->local;
 	*ret_local_port = f->local_port;
 	*ret_remote = f->remote;
+}
+
+/* --- accepted connections (listen.c) -------------------------------------------------------------------- */
+
+struct flow *flow_accept(struct netstack *ns, struct tcp_pcb *pcb)
+{
+	struct flow *f = ns->stats.flows < FLOWS_MAX ? new_flow(ns) : NULL;
+
+	if (!f)
+		return NULL;
+	f->pcb = pcb;
+	f->local = ip_from_lwip(&pcb->local_ip);
+	f->local_port = pcb->local_port;
+	f->remote = ip_from_lwip(&pcb->remote_ip);
+	set_up(pcb, f);
+	tcp_backlog_delayed(pcb); /* counts for its port until it has an owner */
+	flow_enter(f, FLOW_OPEN);
+	return f;
+}
+
+void flow_offer(struct flow *f, const struct endpoint *from,
+		void (*accepted)(void *ctx, struct flow *f, const struct endpoint *from), void *ctx)
+{
+	struct netstack *ns = f->ns;
+
+	ns->current = f;
+	accepted(ctx, f, from);
+	assert(ns->current != f || f->ev); /* adopted, or freed */
+	ns->current = NULL;
+}
+
+void flow_adopt(struct flow *f, const struct flow_events *ev, void *ctx)
+{
+	f->ev = ev;
+	f->ctx = ctx;
+	if (f->pcb)
+		tcp_backlog_accepted(f->pcb);
+	if (f->facts != 0)
+		make_ready(f, 0);
 }
 
 /* --- receiving ------------------------------------------------------------------------------------------ */
@@ -600,9 +651,19 @@ void flow_push_all(struct netstack *ns)
 
 /* --- output that was refused ---------------------------------------------------------------------------- */
 
-void flow_on_refused(struct netstack *ns, uint16_t local_port, bool sent)
+/* The flow with a PCB between these ends. A connection that a port of ours has not accepted yet is none. */
+static struct flow *flow_between(uint16_t local_port, const ip_addr_t *remote, uint16_t remote_port)
 {
-	struct flow *f = local_port >= LOCAL_PORT_MIN ? ns->by_port[local_port - LOCAL_PORT_MIN] : NULL;
+	for (struct tcp_pcb *p = *tcp_hash_bucket(remote, remote_port, local_port); p; p = p->hash_next)
+		if (p->local_port == local_port && p->remote_port == remote_port &&
+		    ip_addr_zoneless_eq(&p->remote_ip, remote))
+			return p->state == SYN_RCVD ? NULL : p->callback_arg;
+	return NULL;
+}
+
+void flow_on_refused(struct netstack *ns, uint16_t local_port, const ip_addr_t *remote, uint16_t remote_port, bool sent)
+{
+	struct flow *f = flow_between(local_port, remote, remote_port);
 
 	if (!f)
 		return; /* the last ACK of a connection in TIME_WAIT: the peer will ask for it */
@@ -704,6 +765,8 @@ void flow_deliver_all(struct netstack *ns)
 				destroy(f);
 			continue;
 		}
+		if (!f->ev)
+			continue; /* flow_adopt() comes back to it */
 		ns->current = f;
 		deliver(f);
 		ns->current = NULL;
@@ -787,12 +850,12 @@ void flow_give_up(struct netstack *ns)
 void flow_on_unreachable(struct netstack *ns, int err, const ip_addr_t *local, uint16_t local_port,
 			 const ip_addr_t *remote, uint16_t remote_port, uint32_t seq)
 {
-	struct flow *f = local_port >= LOCAL_PORT_MIN ? ns->by_port[local_port - LOCAL_PORT_MIN] : NULL;
+	struct flow *f = flow_between(local_port, remote, remote_port);
 
+	(void)ns;
 	if (!f || f->state != FLOW_CONNECTING)
 		return;
-	if (f->pcb->remote_port != remote_port || !ip_addr_zoneless_eq(&f->pcb->remote_ip, remote) ||
-	    !ip_addr_zoneless_eq(&f->pcb->local_ip, local) || seq != f->pcb->lastack)
+	if (!ip_addr_zoneless_eq(&f->pcb->local_ip, local) || seq != f->pcb->lastack)
 		return; /* lastack is the number of the SYN as long as that is all there is */
 	f->err = err;
 	make_ready(f, FACT_REFUSED);

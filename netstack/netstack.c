@@ -127,7 +127,7 @@ static uint64_t link_deadline(const struct netstack *ns)
 /* Does somebody wait to be told something? */
 static bool has_news(const struct netstack *ns)
 {
-	return !list_empty(&ns->ready_list) || !list_empty(&ns->udp_ready);
+	return !list_empty(&ns->ready_list) || !list_empty(&ns->ports_ready) || !list_empty(&ns->udp_ready);
 }
 
 uint64_t netstack_sleep(struct netstack *ns)
@@ -268,34 +268,41 @@ struct pbuf *netstack_pbuf(struct slice from, size_t min)
 	return p;
 }
 
-/* The local port of a TCP segment that lwIP has just made, or 0 for anything else and for resets, which
- * nobody repeats. */
-static uint16_t tcp_local_port(const struct pbuf *p, size_t ip_at)
+/* The TCP header of a segment that lwIP has just made, and where it goes; NULL for anything else and for
+ * resets, which nobody repeats. */
+static const uint8_t *tcp_header(const struct pbuf *p, size_t ip_at, struct ip *to)
 {
 	const uint8_t *ip = (const uint8_t *)p->payload + ip_at;
 	size_t at, have = p->len > ip_at ? p->len - ip_at : 0;
 
-	if (have >= 20 && ip[0] >> 4 == 4 && ip[9] == IP_PROTO_TCP)
+	*to = (struct ip){ .family = IP_V4 };
+	if (have >= 20 && ip[0] >> 4 == 4 && ip[9] == IP_PROTO_TCP) {
 		at = 4u * (ip[0] & 15u);
-	else if (have >= 40 && ip[0] >> 4 == 6 && ip[6] == IP_PROTO_TCP)
+		memcpy(to->b, ip + 16, 4);
+	} else if (have >= 40 && ip[0] >> 4 == 6 && ip[6] == IP_PROTO_TCP) {
 		at = 40;
-	else
-		return 0;
-	if (have < at + 20 || (ip[at + 13] & TCP_RST))
-		return 0;
-	return load_be16(ip + at);
+		to->family = IP_V6;
+		memcpy(to->b, ip + 24, 16);
+	} else {
+		return NULL;
+	}
+	return have < at + 20 || (ip[at + 13] & TCP_RST) ? NULL : ip + at;
 }
 
 /* With hints, the call comes from a PCB's own output, and lwIP hears the refusal; without, a queue of ARP or
  * ND is being emptied, whose packets lwIP has counted as sent. */
 static void note_refused(struct netstack *ns, const struct pbuf *p, size_t ip_at)
 {
-	uint16_t port = tcp_local_port(p, ip_at);
+	struct ip to;
+	const uint8_t *tcp = tcp_header(p, ip_at, &to);
+	ip_addr_t remote;
 
-	if (port != 0)
-		flow_on_refused(ns, port, ns->netif.hints == NULL);
-	else
+	if (!tcp) {
 		ns->stats.dropped_out++;
+		return;
+	}
+	ip_to_lwip(&remote, &to);
+	flow_on_refused(ns, load_be16(tcp), &remote, load_be16(tcp + 2), ns->netif.hints == NULL);
 }
 
 static int lend_pieces(struct netstack *ns, struct pbuf *p)
@@ -674,6 +681,7 @@ void netstack_dispatch(struct netstack *ns)
 	check_link(ns);
 	for (unsigned i = 0; i < DISPATCH_ROUNDS && has_news(ns); i++) {
 		udp_deliver_all(ns);
+		listen_deliver_all(ns);
 		flow_deliver_all(ns);
 	}
 	flow_push_all(ns);
@@ -741,14 +749,14 @@ int netstack_new(struct netstack **ret, uv_loop_t *loop, const struct netstack_c
 	ns->conf = *c;
 	ns->unready_since = netstack_now();
 	struct node *rings[] = { &ns->all, &ns->held, &ns->connecting, &ns->lingering, &ns->finishing,
-				 &ns->ready_list, &ns->dirty, &ns->refused, &ns->udp, &ns->udp_ready };
+				 &ns->ready_list, &ns->dirty, &ns->refused, &ns->ports, &ns->ports_ready, &ns->udp,
+				 &ns->udp_ready };
 	for (size_t i = 0; i < ARRAY_LEN(rings); i++)
 		list_init(rings[i]);
 	resolver_init(&ns->resolver);
 	netstack_random_set(c->random, c->random_ctx);
 	init_lwip();
-	ns->by_port = calloc(UINT16_MAX + 1u - LOCAL_PORT_MIN, sizeof(struct flow *));
-	if (!ns->by_port || init_icmp(ns) != 0)
+	if (init_icmp(ns) != 0)
 		goto fail;
 	uv_timer_init(loop, &s->timer);
 	s->timer.data = s;
@@ -758,7 +766,6 @@ int netstack_new(struct netstack **ret, uv_loop_t *loop, const struct netstack_c
 	return 0;
 fail:
 	fini_icmp(ns);
-	free(ns->by_port);
 	free(s);
 	return VE_NOMEM;
 }
@@ -791,13 +798,12 @@ void netstack_free(struct netstack *ns)
 	assert(ns == the_stack && ns->depth == 0);
 	ns->owner = NULL;
 	flow_free_lingering(ns);
-	assert(list_empty(&ns->all) && list_empty(&ns->udp)); /* front-ends free their flows and sockets first */
+	assert(list_empty(&ns->all) && list_empty(&ns->ports) && list_empty(&ns->udp)); /* front-ends free theirs first */
 	resolver_fini(ns);
 	remove_netif(ns);
 	drain_lwip();
 	fini_icmp(ns);
 	drop_spare_inbufs();
-	free(ns->by_port);
 	the_stack = NULL;
 	uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }

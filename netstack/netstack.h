@@ -31,7 +31,7 @@ struct netstack_stats {
 	uint64_t dropped_in;  /* malformed, too long, no memory; datagrams that found a socket's queue full */
 	uint64_t dropped_out; /* UDP and ARP that found the session full; TCP is never dropped */
 	uint32_t flows, flows_held;
-	uint32_t udp_socks;
+	uint32_t udp_socks, tcp_ports;
 };
 
 /* Make the stack. @c is copied. Returns 0, or VE_NOMEM, VE_LIMIT if there is one already. */

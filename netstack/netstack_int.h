@@ -22,6 +22,8 @@
 
 struct flow;
 struct raw_pcb;
+struct tcp_pcb;
+struct tcp_port;
 struct udp_sock;
 
 /* --- port.c --------------------------------------------------------------------------------------------- */
@@ -101,7 +103,10 @@ struct netstack {
 	struct node dirty;      /* something to be handed to lwIP */
 	struct node refused;    /* lwIP has something that the session had no room for */
 	struct flow *current;   /* whose events are being delivered; NULL once it is freed */
-	struct flow **by_port;  /* local port - LOCAL_PORT_MIN -> flow with a pcb */
+
+	struct node ports;       /* all TCP ports of ours */
+	struct node ports_ready; /* those that somebody has connected to */
+	struct tcp_port *port_current; /* whose event is being delivered; NULL once it is freed */
 
 	struct node udp;       /* all UDP sockets */
 	struct node udp_ready; /* those that have something to tell */
@@ -151,13 +156,25 @@ void flow_tick(struct netstack *ns, uint64_t now);
 uint64_t flow_deadline(const struct netstack *ns); /* the earliest of ours, UINT64_MAX: none */
 void flow_free_lingering(struct netstack *ns);
 
-/* A TCP segment from @local_port did not get out: try again when there is room. @sent: lwIP believes it
- * did. */
-void flow_on_refused(struct netstack *ns, uint16_t local_port, bool sent);
+/* A TCP segment from @local_port to @remote did not get out: try again when there is room. @sent: lwIP
+ * believes it did. */
+void flow_on_refused(struct netstack *ns, uint16_t local_port, const ip_addr_t *remote, uint16_t remote_port, bool sent);
 
 /* An ICMP error with code @err quotes a segment of ours to @remote with sequence number @seq. */
 void flow_on_unreachable(struct netstack *ns, int err, const ip_addr_t *local, uint16_t local_port,
 			 const ip_addr_t *remote, uint16_t remote_port, uint32_t seq);
+
+/* From inside of lwIP: a flow for a connection that was made to a port of ours, open and without an owner;
+ * nothing is told before flow_adopt(). NULL without memory, or at FLOWS_MAX. */
+struct flow *flow_accept(struct netstack *ns, struct tcp_pcb *pcb);
+
+/* Call @accepted, in which @f must be adopted or freed. */
+void flow_offer(struct flow *f, const struct endpoint *from,
+		void (*accepted)(void *ctx, struct flow *f, const struct endpoint *from), void *ctx);
+
+/* --- listen.c ------------------------------------------------------------------------------------------- */
+
+void listen_deliver_all(struct netstack *ns);
 
 /* --- udp.c ---------------------------------------------------------------------------------------------- */
 

@@ -157,22 +157,63 @@ static void take_data(struct tcp_peer *p, const struct packet *in)
 	send_ack(p);
 }
 
-static void take_syn(struct tcp_peer *p, const struct packet *in)
+static void start(struct tcp_peer *p, enum tcp_peer_state state, struct ip ip, uint16_t port)
 {
-	p->state = PEER_SYN_RECEIVED;
-	p->their_ip = in->from;
-	p->their_port = in->from_port;
-	p->their_mss = in->mss ? in->mss : 536;
-	p->their_scale = in->scale;
-	p->their_window = in->window;
-	p->syn_seq = in->seq;
-	p->rcv_nxt = in->seq + 1;
+	p->state = state;
+	p->their_ip = ip;
+	p->their_port = port;
 	p->iss = 0xfffff000u; /* numbers wrap soon */
 	p->una = p->iss;
 	p->nxt = p->iss + 1;
 	p->rx_len = p->unread = p->tx_len = 0;
 	p->fin_wanted = p->fin_sent = p->fin_acked = p->got_fin = p->got_rst = false;
+}
+
+static void take_their_syn(struct tcp_peer *p, const struct packet *in)
+{
+	p->their_mss = in->mss ? in->mss : 536;
+	p->their_scale = in->scale;
+	p->their_window = in->window;
+	p->syn_seq = in->seq;
+	p->rcv_nxt = in->seq + 1;
+}
+
+static void take_syn(struct tcp_peer *p, const struct packet *in)
+{
+	start(p, PEER_SYN_RECEIVED, in->from, in->from_port);
+	take_their_syn(p, in);
 	send_syn_ack(p);
+}
+
+static void send_syn(struct tcp_peer *p, uint64_t now_ms)
+{
+	struct packet s = tcp_peer_segment(p, SYN);
+
+	s.seq = p->iss;
+	s.ack = 0;
+	s.window = p->buffer > 0xffff ? 0xffff : p->buffer;
+	s.mss = p->mss;
+	s.scale = p->scale;
+	p->progress_ms = now_ms;
+	emit(p, &s);
+}
+
+void tcp_peer_connect(struct tcp_peer *p, struct ip ip, uint16_t port, uint64_t now_ms)
+{
+	start(p, PEER_SYN_SENT, ip, port);
+	p->their_scale = -1;
+	send_syn(p, now_ms);
+}
+
+static void take_syn_ack(struct tcp_peer *p, const struct packet *in, uint64_t now_ms)
+{
+	if (in->ack != p->iss + 1)
+		return;
+	take_their_syn(p, in);
+	p->una = in->ack;
+	p->state = PEER_OPEN;
+	send_ack(p);
+	send_what_fits(p, now_ms);
 }
 
 void tcp_peer_input(struct tcp_peer *p, const struct packet *in, uint64_t now_ms)
@@ -182,6 +223,14 @@ void tcp_peer_input(struct tcp_peer *p, const struct packet *in, uint64_t now_ms
 	if (in->flags & RST) {
 		p->got_rst = p->got_rst || in->from_port == p->their_port;
 		p->state = p->got_rst ? PEER_CLOSED : p->state;
+		return;
+	}
+	if (p->state == PEER_SYN_SENT && (in->flags & (SYN | ACK)) == (SYN | ACK) && in->from_port == p->their_port) {
+		take_syn_ack(p, in, now_ms);
+		return;
+	}
+	if (in->flags & ACK && in->flags & SYN) {
+		send_ack(p); /* once more: our ACK was lost */
 		return;
 	}
 	if (in->flags & SYN) {
@@ -207,6 +256,8 @@ void tcp_peer_input(struct tcp_peer *p, const struct packet *in, uint64_t now_ms
 
 void tcp_peer_tick(struct tcp_peer *p, uint64_t now_ms)
 {
+	if (p->state == PEER_SYN_SENT && now_ms - p->progress_ms >= RTO_MS)
+		send_syn(p, now_ms);
 	if (p->state != PEER_OPEN || p->una == p->nxt || now_ms - p->progress_ms < RTO_MS)
 		return;
 	p->progress_ms = now_ms;

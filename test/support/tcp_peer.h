@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tcp_peer.h - a small TCP of its own, at the other end of a flow under test.
  *
- * One connection at a time, passive open. It takes data in order only, acknowledges each segment, announces
+ * One connection at a time, passive or active open. It takes data in order only, acknowledges each segment, announces
  * the window it really has, sends within the window it is given, goes back to the first unacknowledged byte
  * after a second without progress, and closes in both orders. All it receives is kept. What a test wants to
  * go wrong, it does itself to the packets on their way, or with the switches below. */
@@ -12,7 +12,7 @@
 
 #define TCP_PEER_MAX (8u << 20) /* bytes of each direction */
 
-enum tcp_peer_state { PEER_LISTEN, PEER_SYN_RECEIVED, PEER_OPEN, PEER_CLOSED };
+enum tcp_peer_state { PEER_LISTEN, PEER_SYN_SENT, PEER_SYN_RECEIVED, PEER_OPEN, PEER_CLOSED };
 
 struct tcp_peer {
 	/* set by the test, before or in between */
@@ -50,6 +50,9 @@ struct tcp_peer {
 void tcp_peer_init(struct tcp_peer *p, struct ip ip, uint16_t port, void (*emit)(void *ctx, const struct packet *p),
 		   void *ctx);
 void tcp_peer_fini(struct tcp_peer *p);
+
+/* Connect to @ip and @port; PEER_OPEN when that is through. */
+void tcp_peer_connect(struct tcp_peer *p, struct ip ip, uint16_t port, uint64_t now_ms);
 
 /* A TCP packet came in for us. */
 void tcp_peer_input(struct tcp_peer *p, const struct packet *in, uint64_t now_ms);
