@@ -17,7 +17,8 @@
  *
  * Channels. The first wire is channel 0; the session asks for others, and for channel 0 anew if it goes on after that
  * was lost. They differ in one thing only: before there is a session, the end of the wire is the end of the attempt; later
- * the session decides what the end of a wire means. If it has none left and asks for none, there is nothing to go on with.
+ * the session decides what the end of a wire means. If it has none left, asks for none and waits for no time to come, there
+ * is nothing to go on with.
  *
  * Datagrams. A protocol that has some gets a UDP socket when the first wire is up. Being best effort, nothing about it
  * ever fails an attempt.
@@ -95,6 +96,7 @@ struct tunnel {
 
 	uint64_t up_since;    /* valid in T_UP */
 	uint64_t farewell_at; /* stopping with a session: the latest end */
+	bool password_is_new; /* for the sessions, see session_conf */
 	bool was_up;          /* ever */
 	uint32_t tries;       /* attempts in a row that failed */
 
@@ -168,7 +170,7 @@ static void tell_closed(struct channel *c, const struct fault *f)
 
 	t->session->ops->channel_closed(t->session, c->number, f, uv_now(t->loop));
 	take_events(t);
-	if (!has_channels(t))
+	if (!has_channels(t) && t->session->ops->deadline(t->session) == UINT64_MAX)
 		fail(t, f);
 }
 
@@ -665,6 +667,7 @@ int tunnel_new(struct tunnel **ret, uv_loop_t *loop, const struct tunnel_conf *c
 	if (!t)
 		return VE_NOMEM;
 	t->conf = *c;
+	t->conf.session.password_is_new = &t->password_is_new;
 	t->loop = loop;
 	t->trust = trust;
 	t->link_ops = link_ops;
