@@ -86,6 +86,7 @@ static struct netif link_if;
 static struct weather weather;
 static struct flight *in_flight; /* sorted by due_ms, in order of sending where equal */
 static unsigned long sent_packets;
+static struct tcp_hdr last_ack; /* of the last segment without data, as it was sent */
 
 static void launch(struct pbuf *p, uint32_t due_ms)
 {
@@ -102,12 +103,21 @@ static void launch(struct pbuf *p, uint32_t due_ms)
 	*at = f;
 }
 
+static void note_ack(const struct pbuf *p)
+{
+	if (p->tot_len == 40) {
+		assert_true(p->len >= 40);
+		memcpy(&last_ack, (const uint8_t *)p->payload + 20, sizeof(last_ack));
+	}
+}
+
 static err_t link_output(struct netif *n, struct pbuf *p, const ip4_addr_t *to)
 {
 	uint32_t due = now_ms + weather.delay_ms;
 
 	(void)n, (void)to;
 	sent_packets++;
+	note_ack(p);
 	if (draw() % 1000 < weather.lose)
 		return ERR_OK;
 	if (draw() % 1000 < weather.late)
@@ -580,6 +590,49 @@ static void test_first_retransmission_after_a_second(void **state)
 	assert_null(client.pcb);
 }
 
+/* A peer drops what is in flight to it and takes its window back, but for @left bytes. Then it sends something: the ACK
+ * that it gets must not lie beyond that window, or it would drop it, too (RFC 9293, 3.10.7.4). Our patch 0007. */
+static void check_ack_into(uint32_t left)
+{
+	const uint32_t flight = 8192;
+	uint32_t first;
+
+	client.fin_sent = server.fin_sent = true; /* no FIN */
+	connect_client();
+	pass(500);
+	assert_non_null(server.pcb);
+	tcp_nagle_disable(client.pcb);
+	first = client.pcb->snd_nxt;
+	weather.lose = 1000;
+	assert_int_equal(tcp_write(client.pcb, stream[0], flight, 0), ERR_OK);
+	assert_int_equal(tcp_output(client.pcb), ERR_OK);
+	assert_int_equal(client.pcb->snd_nxt, first + flight);
+	assert_int_equal(client.pcb->lastack, first);
+	weather.lose = 0;
+	server.pcb->rcv_wnd = server.pcb->rcv_ann_wnd = left;
+	client.want = 100;
+	assert_int_equal(tcp_write(server.pcb, stream[1], 100, 0), ERR_OK);
+	assert_int_equal(tcp_output(server.pcb), ERR_OK);
+	pass(200); /* less than the time to the first retransmission */
+	assert_int_equal(client.got, 100);
+	assert_int_equal(client.pcb->snd_wnd, left);
+	assert_int_equal(client.pcb->snd_nxt, first + flight);
+	assert_int_equal(lwip_ntohs(last_ack.src), client.pcb->local_port);
+	assert_int_equal(lwip_ntohl(last_ack.ackno), client.pcb->rcv_nxt);
+	assert_int_equal(lwip_ntohl(last_ack.seqno), first + LWIP_MIN(left, flight));
+}
+
+static void test_ack_into_a_window_taken_back(void **state)
+{
+	static const uint32_t left[] = { 0, 128, 8064, 8192, 65536 };
+
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		check_ack_into(left[i]);
+		teardown(state);
+		setup(state);
+	}
+}
+
 static void test_time_wait_is_short(void **state)
 {
 	(void)state;
@@ -627,6 +680,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_windows_are_scaled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_flight_is_ten_segments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_retransmission_after_a_second, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ack_into_a_window_taken_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_time_wait_is_short, setup, teardown),
 	};
 
