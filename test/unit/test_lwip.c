@@ -86,7 +86,7 @@ static struct netif link_if;
 static struct weather weather;
 static struct flight *in_flight; /* sorted by due_ms, in order of sending where equal */
 static unsigned long sent_packets;
-static struct tcp_hdr last_ack; /* of the last segment without data, as it was sent */
+static struct tcp_hdr last_ack; /* of the client's last segment without data, as it was sent */
 
 static void launch(struct pbuf *p, uint32_t due_ms)
 {
@@ -105,10 +105,14 @@ static void launch(struct pbuf *p, uint32_t due_ms)
 
 static void note_ack(const struct pbuf *p)
 {
-	if (p->tot_len == 40) {
-		assert_true(p->len >= 40);
-		memcpy(&last_ack, (const uint8_t *)p->payload + 20, sizeof(last_ack));
-	}
+	struct tcp_hdr h;
+
+	if (p->tot_len != 40)
+		return;
+	assert_true(p->len == 40);
+	memcpy(&h, (const uint8_t *)p->payload + 20, sizeof(h));
+	if (lwip_ntohs(h.src) != 7)
+		last_ack = h;
 }
 
 static err_t link_output(struct netif *n, struct pbuf *p, const ip4_addr_t *to)
@@ -617,7 +621,6 @@ static void check_ack_into(uint32_t left)
 	assert_int_equal(client.got, 100);
 	assert_int_equal(client.pcb->snd_wnd, left);
 	assert_int_equal(client.pcb->snd_nxt, first + flight);
-	assert_int_equal(lwip_ntohs(last_ack.src), client.pcb->local_port);
 	assert_int_equal(lwip_ntohl(last_ack.ackno), client.pcb->rcv_nxt);
 	assert_int_equal(lwip_ntohl(last_ack.seqno), first + LWIP_MIN(left, flight));
 }
