@@ -21,6 +21,7 @@
 
 #include "core/bytes.h"
 #include "core/conf_int.h"
+#include "core/vpn_file.h"
 
 #define SHOWN_MAX 120 /* of a wrong value: enough to recognize it; the rest still fits into a fault */
 
@@ -207,6 +208,7 @@ static int reserve_strings(struct parse *p, int argc, char *const argv[], char *
 /* The file of -c, in the form of our own config files. */
 static int load_config(struct parse *p, int (*read_file)(const char *path, char **ret_text, struct fault *f))
 {
+	char *text = NULL;
 	int r = read_file(p->config, &p->text, p->f);
 
 	if (r != 0) {
@@ -214,7 +216,15 @@ static int load_config(struct parse *p, int (*read_file)(const char *path, char 
 		return r;
 	}
 	p->text_len = strlen(p->text);
-	return 0;
+	if (!vpn_file_is(p->text))
+		return 0;
+	r = vpn_file_convert(p->config, p->text, &text, p->f);
+	wipe(p->text, p->text_len);
+	free(p->text);
+	p->text = text;
+	p->text_len = text ? strlen(text) : 0;
+	p->translated = true;
+	return r;
 }
 
 static int parse_all(struct parse *p, int argc, char *const argv[], char *const env[],

@@ -92,6 +92,7 @@ struct conf {
 	unsigned tcp_connections; /* 1..32 */
 	enum udp_acceleration udp_acceleration;
 	bool compress;
+	bool half_connection; /* then tcp_connections is 2 or more */
 	const char *rendezvous; /* --nat-traversal: "" the project's service, else HOST[:PORT]; NULL: off */
 	const char *import_file; /* CMD_IMPORT */
 

@@ -220,7 +220,7 @@ static int check_softether_only(struct parse *p)
 {
 	static const enum option_id only[] = {
 		O_CERT, O_KEY, O_P12, O_KEY_PASSWORD_FILE, O_CERT_DATA, O_KEY_DATA, O_PASSWORD_HASH, O_NEW_PASSWORD_FILE,
-		O_TCP_CONNECTIONS, O_UDP_ACCELERATION, O_COMPRESS, O_NAT_TRAVERSAL,
+		O_TCP_CONNECTIONS, O_UDP_ACCELERATION, O_COMPRESS, O_HALF_CONNECTION, O_NAT_TRAVERSAL,
 	};
 
 	if (is_softether(&p->c))
@@ -236,6 +236,8 @@ static int check_transport(struct parse *p)
 {
 	const struct conf *c = &p->c;
 
+	if (c->half_connection && c->tcp_connections < 2)
+		return conf_contradiction(p, O_HALF_CONNECTION, "it needs two connections or more: add --tcp-connections");
 	if (c->rendezvous && c->protocol->transport != WIRE_RUDP)
 		return conf_contradiction(p, O_NAT_TRAVERSAL, "it finds a way for UDP: it needs a URL that begins with "
 							      "softether+udp://");

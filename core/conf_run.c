@@ -36,6 +36,11 @@ int conf_set_compress(struct parse *p, const char *value)
 	return conf_switch(value, &p->c.compress);
 }
 
+int conf_set_half_connection(struct parse *p, const char *value)
+{
+	return conf_switch(value, &p->c.half_connection);
+}
+
 int conf_set_nat_traversal(struct parse *p, const char *value)
 {
 	struct dest d;
