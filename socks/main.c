@@ -7,6 +7,7 @@
  *
  * Ending goes one way, whatever the reason: the tunnel says over(), close_all() closes every handle, uv_run() returns
  * when the last one is gone, and the exit status is that of the fault. */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include "core/trust.h"
 #include "core/tunnel.h"
 #include "core/version.h"
+#include "core/vpn_file.h"
 #include "netstack/netstack.h"
 #include "socks/front.h"
 #include "socks/ready.h"
@@ -163,6 +165,12 @@ static int start_netstack(struct app *a)
 	return r;
 }
 
+/* Is a password what the login needs, and is it not there yet? */
+static bool asks_for_password(const struct conf *c)
+{
+	return !c->anonymous && !c->has_password_hash && !(c->auth_methods & AUTH_CERTIFICATE);
+}
+
 static int start_tunnel(struct app *a)
 {
 	static const struct tunnel_events events = { on_ready, on_lost, on_over };
@@ -170,10 +178,16 @@ static int start_tunnel(struct app *a)
 		.protocol = a->conf.protocol,
 		.host = a->conf.host,
 		.port = a->conf.port,
+		.rendezvous = a->conf.rendezvous,
 		.session = {
 			.user = a->conf.user,
-			.password = a->conf.anonymous ? NULL : a->password.text,
+			.password = asks_for_password(&a->conf) ? a->password.text : NULL,
+			.password_hash = a->conf.has_password_hash ? a->conf.password_hash : NULL,
 			.hub = a->conf.hub,
+			.tcp_connections = a->conf.tcp_connections,
+			.udp_acceleration = a->conf.udp_acceleration,
+			.compress = a->conf.compress,
+			.half_connection = a->conf.half_connection,
 			.auth_methods = a->conf.auth_methods,
 			.allow_unverified = a->conf.trust.insecure,
 			.mtu = a->conf.mtu,
@@ -290,11 +304,33 @@ static int print_text(const struct app *a)
 	return fflush(stdout) == 0 ? 0 : ve_exit_status(VE_IO);
 }
 
+static int import_command(struct app *a)
+{
+	char *account = NULL, *text = NULL;
+	int r = conf_read_file(a->conf.import_file, &account, &a->fault);
+
+	if (r == 0)
+		r = vpn_file_convert(a->conf.import_file, account, &text, &a->fault);
+	if (r == 0 && (fputs(text, stdout) < 0 || fflush(stdout) != 0)) {
+		r = VE_IO;
+		fault_set(&a->fault, r, "import: standard output cannot be written: %s", strerror(errno));
+	}
+	if (r != 0)
+		log_error("%s", a->fault.text);
+	if (account)
+		wipe(account, strlen(account));
+	if (text)
+		wipe(text, strlen(text));
+	free(account);
+	free(text);
+	return ve_exit_status(r);
+}
+
 static int connect_command(struct app *a)
 {
 	int r = 0;
 
-	if (a->conf.anonymous)
+	if (!asks_for_password(&a->conf))
 		unsetenv("SOFTSOCKS_PASSWORD"); /* not ours to pass on, as in password_get() */
 	else
 		r = password_get(&a->password, &a->conf, &a->fault);
@@ -318,6 +354,7 @@ int main(int argc, char **argv)
 	}
 	log_set_level(a.conf.log_level);
 	log_set_json(a.conf.log_json);
+	conf_warn_of_public_secrets(&a.conf);
 	switch (a.conf.command) {
 	case CMD_HELP:
 		status = print_text(&a);
@@ -328,8 +365,12 @@ int main(int argc, char **argv)
 	case CMD_CHECK:
 		printf("configuration is valid\n");
 		break;
-	case CMD_IMPORT: /* the parser does not know these two commands yet */
+	case CMD_IMPORT:
+		status = import_command(&a);
+		break;
 	case CMD_PASSWD:
+		log_error("passwd: not in this version");
+		status = ve_exit_status(VE_USAGE);
 		break;
 	case CMD_CONNECT:
 		status = connect_command(&a);
