@@ -207,8 +207,6 @@ static int on_welcome(struct softether *s, struct se_welcome *w, uint64_t now_ms
 		fault_set(&s->detail, VE_NOMEM, "no memory for compression");
 		return VE_NOMEM;
 	}
-	if (w->has_udp && w->is_azure && w->azure_server.family == w->udp.primary.ip.family)
-		w->udp.primary.ip = w->azure_server; /* past the relay */
 	if (se_path_init(&s->path, w, s->zip, s->env, now_ms) != 0) {
 		fault_set(&s->detail, VE_NOMEM, "no memory for UDP acceleration");
 		return VE_NOMEM;

@@ -189,4 +189,5 @@ void se_error_fault(struct fault *f, uint32_t code, enum se_asked request, const
 		fault_set_final(f, e->err, "error %" PRIu32 ": %s%s%s", code, e->text, glue, hint);
 	else
 		fault_set(f, e->err, "error %" PRIu32 ": %s%s%s", code, e->text, glue, hint);
+	f->wait_ms = e->wait_ms;
 }

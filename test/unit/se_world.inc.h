@@ -41,7 +41,7 @@ struct world {
 	struct fault fault;
 };
 
-static void give_random(void *ctx, void *to, size_t n)
+static inline void give_random(void *ctx, void *to, size_t n)
 {
 	struct world *w = ctx;
 	uint8_t *p = to;
@@ -50,7 +50,7 @@ static void give_random(void *ctx, void *to, size_t n)
 		*p++ = w->next_random++;
 }
 
-static void set_wire(struct world *w, unsigned k)
+static inline void set_wire(struct world *w, unsigned k)
 {
 	struct wire_facts *f = &w->wire[k];
 
@@ -63,7 +63,7 @@ static void set_wire(struct world *w, unsigned k)
 	f->peer = (struct endpoint){ { IP_V4, { 198, 51, 100, 1 } }, 443 };
 }
 
-static void world_init(struct world *w, unsigned connections)
+static inline void world_init(struct world *w, unsigned connections)
 {
 	memset(w, 0, sizeof(*w));
 	w->ops = &softether_session_ops;
@@ -78,7 +78,7 @@ static void world_init(struct world *w, unsigned connections)
 	w->env.ctx = w;
 }
 
-static void world_fini(struct world *w)
+static inline void world_fini(struct world *w)
 {
 	w->ops->destroy(w->s);
 	for (unsigned k = 0; k < WIRES; k++)
@@ -88,7 +88,7 @@ static void world_fini(struct world *w)
 	w->s = NULL;
 }
 
-static void on_event(struct world *w, const struct session_event *ev)
+static inline void on_event(struct world *w, const struct session_event *ev)
 {
 	assert_int_equal(w->closed, 0); /* CLOSED is the last event */
 	switch (ev->type) {
@@ -140,7 +140,7 @@ static void on_event(struct world *w, const struct session_event *ev)
 	}
 }
 
-static void take_events(struct world *w)
+static inline void take_events(struct world *w)
 {
 	struct session_event ev;
 
@@ -151,7 +151,7 @@ static void take_events(struct world *w)
 		assert_true(w->ops->deadline(w->s) == UINT64_MAX);
 }
 
-static void send_all(struct world *w)
+static inline void send_all(struct world *w)
 {
 	for (unsigned k = 0; k < WIRES; k++) {
 		struct slice s;
@@ -165,7 +165,7 @@ static void send_all(struct world *w)
 }
 
 /* Bytes from the server, then what they cause. */
-static void give(struct world *w, unsigned k, const void *bytes, size_t n)
+static inline void give(struct world *w, unsigned k, const void *bytes, size_t n)
 {
 	const uint8_t *p = bytes;
 
@@ -185,7 +185,7 @@ static void give(struct world *w, unsigned k, const void *bytes, size_t n)
 }
 
 /* One answer with this body; the body is freed. */
-static void give_answer(struct world *w, unsigned k, struct se_bytes *body)
+static inline void give_answer(struct world *w, unsigned k, struct se_bytes *body)
 {
 	struct se_bytes b = { 0 };
 
@@ -195,7 +195,7 @@ static void give_answer(struct world *w, unsigned k, struct se_bytes *body)
 	se_bytes_free(body);
 }
 
-static void give_hello(struct world *w, unsigned k)
+static inline void give_hello(struct world *w, unsigned k)
 {
 	struct se_bytes b = { 0 };
 
@@ -205,7 +205,7 @@ static void give_hello(struct world *w, unsigned k)
 	give_answer(w, k, &b);
 }
 
-static void give_error(struct world *w, unsigned k, uint32_t error)
+static inline void give_error(struct world *w, unsigned k, uint32_t error)
 {
 	struct se_bytes b = { 0 };
 
@@ -214,12 +214,12 @@ static void give_error(struct world *w, unsigned k, uint32_t error)
 	give_answer(w, k, &b);
 }
 
-static void give_empty_unit(struct world *w, unsigned k)
+static inline void give_empty_unit(struct world *w, unsigned k)
 {
 	give(w, k, "\0\0\0\0", 4);
 }
 
-static void world_start(struct world *w)
+static inline void world_start(struct world *w)
 {
 	assert_int_equal(w->ops->create(&w->s, &w->conf, &w->wire[0], &w->env, w->now), 0);
 	w->open[0] = true;
@@ -227,7 +227,7 @@ static void world_start(struct world *w)
 }
 
 /* The dialed wire is there. */
-static void wire_up(struct world *w, unsigned k)
+static inline void wire_up(struct world *w, unsigned k)
 {
 	assert_true(w->dialed >> k & 1);
 	w->dialed &= ~(UINT32_C(1) << k);
@@ -237,7 +237,7 @@ static void wire_up(struct world *w, unsigned k)
 	send_all(w);
 }
 
-static void wire_down(struct world *w, unsigned k, const struct fault *f)
+static inline void wire_down(struct world *w, unsigned k, const struct fault *f)
 {
 	w->open[k] = false;
 	w->dialed &= ~(UINT32_C(1) << k);
@@ -246,7 +246,7 @@ static void wire_down(struct world *w, unsigned k, const struct fault *f)
 }
 
 /* The number of the only channel that is being dialed. */
-static unsigned only_dial(struct world *w)
+static inline unsigned only_dial(struct world *w)
 {
 	unsigned k = 0;
 
@@ -258,7 +258,7 @@ static unsigned only_dial(struct world *w)
 }
 
 /* The whole way of a dialed wire into the session. */
-static void join(struct world *w, unsigned k, uint32_t direction)
+static inline void join(struct world *w, unsigned k, uint32_t direction)
 {
 	struct se_bytes b = { 0 };
 
@@ -271,7 +271,7 @@ static void join(struct world *w, unsigned k, uint32_t direction)
 	give_answer(w, k, &b);
 }
 
-static void at(struct world *w, uint64_t now)
+static inline void at(struct world *w, uint64_t now)
 {
 	struct session_datagram d;
 
@@ -283,7 +283,7 @@ static void at(struct world *w, uint64_t now)
 	assert_true(w->ops->deadline(w->s) > now); /* no driver spins */
 }
 
-static void assert_closed(struct world *w, int err, bool final, const char *text)
+static inline void assert_closed(struct world *w, int err, bool final, const char *text)
 {
 	assert_int_equal(w->closed, 1);
 	assert_string_equal(w->fault.text, text);
