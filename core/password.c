@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* password.c - one line, from one of four places.
+/* password.c - one line, from one of five places.
  *
  * File, descriptor and terminal are read by the same loop, a byte at a time: it stops exactly behind the
  * newline, so a descriptor that carries more for somebody else keeps it, and no buffer holds what need not be
@@ -27,7 +27,11 @@
 #include "core/utf8.h"
 
 #define ENV_NAME "SOFTSOCKS_PASSWORD"
+#define ENV_KEY "SOFTSOCKS_KEY_PASSWORD"
 #define HOW "use --password-file, --password-fd or the variable " ENV_NAME
+#define HOW_KEY "use --key-password-file or the variable " ENV_KEY
+#define HOW_NEW "use --new-password-file"
+#define OBJECT_MAX 320 /* a name of something in a message */
 
 /* A line as it came, and how it ended. */
 struct line {
@@ -172,9 +176,9 @@ static int from_fd(struct password *ret, int fd, struct fault *f)
 
 /* Move the variable into @l. The kernel shows the memory it lies in to whoever may look at this process, so
  * it is wiped there too. Returns whether there was one; an empty one is none. */
-static bool take_env(struct line *l)
+static bool take_env(const char *name, struct line *l)
 {
-	char *value = getenv(ENV_NAME);
+	char *value = getenv(name);
 	bool found = value && *value;
 
 	if (!value)
@@ -183,7 +187,7 @@ static bool take_env(struct line *l)
 		add(l, *s);
 	l->has_end = found;
 	wipe(value, strlen(value));
-	unsetenv(ENV_NAME);
+	unsetenv(name);
 	return found;
 }
 
@@ -272,23 +276,21 @@ static int ask(int tty, const char *prompt, struct line *l)
 	return caught ? 1 : r;
 }
 
-static int from_terminal(struct password *ret, const struct conf *c, struct fault *f)
+/* Ask for the password of @object, once; @prompt begins with it. @how: what to do without a terminal. */
+static int from_terminal(struct password *ret, const char *prompt, const char *object, const char *how, struct fault *f)
 {
 	/* Not blocking: if somebody else reads the line first, waiting for the next must not be in read(). */
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), r = VE_USAGE, got;
 	struct line l = { .n = 0 };
-	char prompt[USER_MAX + HOST_MAX + 32];
 
 	if (tty < 0) {
-		fault_set(f, VE_USAGE, "no password for user %.200s, and no terminal to ask for it: " HOW,
-			  c->user);
+		fault_set(f, VE_USAGE, "no password for %.200s, and no terminal to ask for it: %s", object, how);
 		return VE_USAGE;
 	}
-	snprintf(prompt, sizeof(prompt), "Password for %s@%s: ", c->user, c->host);
 	got = ask(tty, prompt, &l);
 	if (got < 0) {
-		fault_set(f, VE_USAGE, "the terminal could not be asked for the password: %s: " HOW,
-			  strerror(errno));
+		fault_set(f, VE_USAGE, "the terminal could not be asked for the password: %s: %s",
+			  strerror(errno), how);
 	} else if (got > 0 || (l.n == 0 && !l.has_end)) {
 		r = VE_CANCELED;
 		fault_set_final(f, r, "no password was given");
@@ -300,20 +302,98 @@ static int from_terminal(struct password *ret, const struct conf *c, struct faul
 	return r;
 }
 
+/* --- whose password --------------------------------------------------------------------------------------- */
+
+static int from_text(struct password *ret, const char *text, struct fault *f)
+{
+	struct line l = { .n = 0 };
+	int r;
+
+	for (; *text; text++)
+		add(&l, *text);
+	l.has_end = true;
+	r = take(ret, &l, "the config file's password", f);
+	wipe(&l, sizeof(l));
+	return r;
+}
+
+static int ask_user(struct password *ret, const struct conf *c, struct fault *f)
+{
+	char object[OBJECT_MAX], prompt[USER_MAX + HOST_MAX + 32];
+
+	snprintf(object, sizeof(object), "user %s", c->user);
+	snprintf(prompt, sizeof(prompt), "Password for %s@%s: ", c->user, c->host);
+	return from_terminal(ret, prompt, object, HOW, f);
+}
+
 int password_get(struct password *ret, const struct conf *c, struct fault *f)
 {
 	struct line env = { .n = 0 };
-	bool has_env = take_env(&env);
+	bool has_env = take_env(ENV_NAME, &env);
 	int r;
 
 	if (c->password_file)
 		r = from_file(ret, c->password_file, f);
 	else if (c->password_fd >= 0)
 		r = from_fd(ret, c->password_fd, f);
+	else if (c->password_text)
+		r = from_text(ret, c->password_text, f);
 	else if (has_env)
 		r = take(ret, &env, "environment variable " ENV_NAME, f);
 	else
-		r = from_terminal(ret, c, f);
+		r = ask_user(ret, c, f);
 	wipe(&env, sizeof(env));
 	return r;
+}
+
+int password_get_key(struct password *ret, const struct conf *c, const char *object, struct fault *f)
+{
+	struct line env = { .n = 0 };
+	bool has_env = take_env(ENV_KEY, &env);
+	char prompt[OBJECT_MAX + 32];
+	int r;
+
+	snprintf(prompt, sizeof(prompt), "Password of %.*s: ", OBJECT_MAX, object);
+	if (c->key_password_file)
+		r = from_file(ret, c->key_password_file, f);
+	else if (has_env)
+		r = take(ret, &env, "environment variable " ENV_KEY, f);
+	else
+		r = from_terminal(ret, prompt, object, HOW_KEY, f);
+	wipe(&env, sizeof(env));
+	return r;
+}
+
+int password_get_new(struct password *ret, const struct conf *c, struct fault *f)
+{
+	char object[OBJECT_MAX], prompt[USER_MAX + HOST_MAX + 32];
+	struct password first, second;
+	int r;
+
+	if (c->new_password_file)
+		return from_file(ret, c->new_password_file, f);
+	snprintf(object, sizeof(object), "user %s that is to be set", c->user);
+	snprintf(prompt, sizeof(prompt), "New password for %s@%s: ", c->user, c->host);
+	r = from_terminal(&first, prompt, object, HOW_NEW, f);
+	if (r != 0)
+		return r;
+	r = from_terminal(&second, "Once more: ", object, HOW_NEW, f);
+	if (r == 0 && strcmp(first.text, second.text) != 0) {
+		fault_set(f, VE_USAGE, "the two new passwords differ: nothing was changed");
+		r = VE_USAGE;
+	}
+	if (r == 0)
+		*ret = first;
+	wipe(&first, sizeof(first));
+	wipe(&second, sizeof(second));
+	return r;
+}
+
+void password_forget_env(void)
+{
+	struct line l = { .n = 0 };
+
+	(void)take_env(ENV_NAME, &l);
+	(void)take_env(ENV_KEY, &l);
+	wipe(&l, sizeof(l));
 }

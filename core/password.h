@@ -15,8 +15,8 @@ struct password {
 };
 
 /* The password for @c's user, from the first of these that there is: c->password_file (its first line),
- * c->password_fd (the first line that comes; closed unless it is 0, 1 or 2), SOFTSOCKS_PASSWORD, a prompt on
- * the terminal with echo off. Whichever it is, SOFTSOCKS_PASSWORD is wiped and removed from the environment,
+ * c->password_fd (the first line that comes; closed unless it is 0, 1 or 2), c->password_text, SOFTSOCKS_PASSWORD, a
+ * prompt on the terminal with echo off. Whichever it is, SOFTSOCKS_PASSWORD is wiped and removed from the environment,
  * so that no child inherits it. Logs a warning if everybody may read the file.
  *
  * Returns 0 with *ret filled. Otherwise *ret is untouched and @f says which source, why, and how to do it
@@ -24,5 +24,16 @@ struct password {
  * source at all), VE_CANCELED (somebody pressed Ctrl-D at the prompt, or sent a signal that the program
  * survives). Ctrl-C at the prompt ends the program as usual, with the terminal's echo back on. */
 int password_get(struct password *ret, const struct conf *c, struct fault *f);
+
+/* The password of an encrypted key, @object in messages ("--key alice.key"): from c->key_password_file,
+ * SOFTSOCKS_KEY_PASSWORD, or the terminal. Returns as password_get(). */
+int password_get_key(struct password *ret, const struct conf *c, const char *object, struct fault *f);
+
+/* The password that is to be set on the server: from c->new_password_file, or the terminal, where it has to be typed
+ * twice. Returns as password_get(); VE_USAGE also if the two are not the same. */
+int password_get_new(struct password *ret, const struct conf *c, struct fault *f);
+
+/* Wipe the variables above and remove them from the environment, whether they were asked for or not. */
+void password_forget_env(void);
 
 #endif
