@@ -3,7 +3,7 @@
  *
  * One datagram carries one frame, or none (a keep-alive), behind a head of 23 bytes:
  *
- *     cookie of the receiver (4) | sender's clock (8) | receiver's clock, echoed (8) | size (2) | flag (1) | frame
+ *     receiver's cookie 4 | sender's clock 8 | receiver's clock, echoed 8 | size 2 | flag 1 | frame
  *
  * Version 2 seals that with ChaCha20-Poly1305. Version 1 encrypts it with RC4 and proves its origin by 20 zero bytes at
  * the end: who can change a datagram on its way can forge one.
