@@ -3,6 +3,8 @@
 /* The whole of it: the tests of address order and of the staggered start look inside. First, because cmocka
  * has a macro called fail. */
 #include "core/wire.c"
+#include "core/wire_resolve.c"
+#include "core/wire_tcp.c"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -576,7 +578,7 @@ static void test_only_one_certificate(void **state)
 /* A socket on 127.0.0.1 whose backlog is full: connects to it hang. */
 struct black_hole {
 	int listener, filler[4];
-	union address at;
+	union wire_addr at;
 };
 
 static void black_hole_open(struct black_hole *h)
@@ -621,6 +623,7 @@ static void test_no_answer(void **state)
 /* The first address hangs, the second refuses, the third is the server. */
 static void test_staggered(void **state)
 {
+	struct wire_addresses *to;
 	struct black_hole hole;
 	struct rig r;
 
@@ -629,10 +632,11 @@ static void test_staggered(void **state)
 	rig_init(&r, SERVE, NULL);
 	r.close_in = OPENED;
 	rig_connect(&r, "127.0.0.1", r.server.port);
-	r.wire->addresses[2] = r.wire->addresses[0];
-	uv_ip4_addr("127.0.0.1", free_port(), &r.wire->addresses[1].v4);
-	r.wire->addresses[0] = hole.at;
-	r.wire->naddresses = 3;
+	to = &tcp_of(r.wire->carrier)->addresses;
+	to->v[2] = to->v[0];
+	uv_ip4_addr("127.0.0.1", free_port(), &to->v[1].v4);
+	to->v[0] = hole.at;
+	to->n = 3;
 	wire_set_limits(r.wire, 3600000, 15000); /* whoever waits for the first one waits an hour */
 	rig_fini(&r);
 	assert_int_equal(r.opened, 1);
@@ -642,6 +646,7 @@ static void test_staggered(void **state)
 /* All of them lead nowhere: the refusal says most, so that is reported, whatever came last. */
 static void test_all_addresses_fail(void **state)
 {
+	struct wire_addresses *to;
 	struct black_hole hole;
 	struct rig r;
 
@@ -649,10 +654,11 @@ static void test_all_addresses_fail(void **state)
 	black_hole_open(&hole);
 	rig_init(&r, SERVE, NULL);
 	rig_connect(&r, "127.0.0.1", r.server.port);
-	uv_ip4_addr("127.0.0.1", free_port(), &r.wire->addresses[0].v4);
-	r.wire->addresses[1] = hole.at;
-	uv_ip6_addr("2001:db8::1", 443, &r.wire->addresses[2].v6);
-	r.wire->naddresses = 3;
+	to = &tcp_of(r.wire->carrier)->addresses;
+	uv_ip4_addr("127.0.0.1", free_port(), &to->v[0].v4);
+	to->v[1] = hole.at;
+	uv_ip6_addr("2001:db8::1", 443, &to->v[2].v6);
+	to->n = 3;
 	wire_set_limits(r.wire, 50, 50);
 	rig_fini(&r);
 	ASSERT_FAULT(r, VE_CONNECT, "connection refused (127.0.0.1 and 2 other addresses)");
@@ -668,8 +674,8 @@ static void test_address_order(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		struct addrinfo list[12];
-		union address addr[12];
-		struct wire w = { 0 };
+		union wire_addr addr[12];
+		struct wire_addresses w = { 0 };
 		size_t n = strlen(families[i]);
 
 		memset(list, 0, sizeof(list));
@@ -688,11 +694,11 @@ static void test_address_order(void **state)
 			list[k].ai_next = k + 1 < n ? &list[k + 1] : NULL;
 		}
 		take_addresses(&w, n > 0 ? list : NULL);
-		assert_int_equal(w.naddresses, strlen(taken[i]));
-		for (unsigned k = 0; k < w.naddresses; k++) {
-			assert_int_equal(w.addresses[k].any.sa_family, taken[i][k] == '4' ? AF_INET : AF_INET6);
+		assert_int_equal(w.n, strlen(taken[i]));
+		for (unsigned k = 0; k < w.n; k++) {
+			assert_int_equal(w.v[k].any.sa_family, taken[i][k] == '4' ? AF_INET : AF_INET6);
 			for (unsigned m = 0; m < k; m++) /* each once */
-				assert_memory_not_equal(&w.addresses[k], &w.addresses[m], sizeof(union address));
+				assert_memory_not_equal(&w.v[k], &w.v[m], sizeof(union wire_addr));
 		}
 	}
 }
