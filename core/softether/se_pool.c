@@ -34,7 +34,7 @@ unsigned se_pool_live(const struct softether *s)
 
 static bool is_short(const struct softether *s)
 {
-	return count(s, SE_CHANNEL_DIALED, SE_CHANNEL_UP) < s->wanted && (s->resumable || se_pool_live(s) > 0);
+	return count(s, SE_CHANNEL_DIALED, SE_CHANNEL_UP) < s->wanted;
 }
 
 static size_t share(const struct softether *s)
@@ -244,6 +244,12 @@ static void wait_longer(struct softether *s, uint64_t now_ms)
 	s->dial_ms = now_ms + s->pause_ms;
 }
 
+/* Without resumption, there is nothing after the last one. */
+static bool is_alive(const struct softether *s)
+{
+	return s->resumable || se_pool_live(s) > 0;
+}
+
 void se_pool_gone(struct softether *s, unsigned k, const struct fault *f, uint64_t now_ms)
 {
 	struct se_channel *ch = &s->ch[k];
@@ -255,6 +261,10 @@ void se_pool_gone(struct softether *s, unsigned k, const struct fault *f, uint64
 		wait_longer(s, now_ms);
 	else if (se_pool_live(s) == 0)
 		be_alone(s, now_ms);
+	if (was_up && !is_alive(s)) {
+		fault_set(&s->detail, VE_LOST, "the connection was lost: %s", s->lost.text);
+		softether_end(s, "", now_ms);
+	}
 	dial_if_due(s, now_ms);
 }
 

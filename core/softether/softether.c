@@ -493,9 +493,7 @@ static void tick_login(struct softether *s, uint64_t now_ms)
 
 static void tick_up(struct softether *s, uint64_t now_ms)
 {
-	if (!s->resumable && se_pool_live(s) == 0)
-		fault_set(&s->detail, VE_LOST, "the connection was lost: %s", s->lost.text);
-	else if (now_ms >= end_of_patience(s) && se_pool_live(s) == 0)
+	if (now_ms >= end_of_patience(s) && se_pool_live(s) == 0)
 		fault_set(&s->detail, VE_LOST, "all connections were lost, and no other could be made in %" PRIu32 " s; the "
 			  "last: %s", s->timeout_ms / 1000, s->lost.text);
 	else if (now_ms >= end_of_patience(s))
