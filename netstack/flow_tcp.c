@@ -308,13 +308,13 @@ static void on_error(void *arg, err_t err)
 	make_ready(f, err == ERR_CLSD ? 0 : FACT_LOST); /* CLSD: the last ACK of a connection that both have finished */
 }
 
-static void on_resolved(void *ctx, int err, const struct ip *ip)
+static void on_resolved(void *ctx, int err, const struct ip_set *found)
 {
 	struct flow *f = ctx;
 
 	f->err = err;
 	if (err == 0)
-		f->remote = *ip;
+		f->remote = found->ips[0];
 	make_ready(f, FACT_RESOLVED);
 }
 
@@ -430,10 +430,13 @@ static void start_connect(struct flow *f)
 /* The link is there: the first step towards the peer. */
 static void start(struct flow *f)
 {
+	struct ip_set found;
 	int r;
 
 	f->remote = f->to.ip;
-	if (f->remote.family != IP_NONE || resolve_cached(f->ns, f->to.name, &f->remote)) {
+	if (f->remote.family == IP_NONE && resolve_cached(f->ns, f->to.name, &found))
+		f->remote = found.ips[0];
+	if (f->remote.family != IP_NONE) {
 		start_connect(f);
 		return;
 	}

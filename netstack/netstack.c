@@ -456,6 +456,18 @@ static u8_t on_icmp(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_add
 
 /* --- the state of the link ------------------------------------------------------------------------------ */
 
+const char *netstack_search(const struct netstack *ns)
+{
+	const char *domain = ns->conf.search ? ns->conf.search : ns->domain;
+
+	return *domain ? domain : NULL;
+}
+
+bool netstack_has_ip4(const struct netstack *ns)
+{
+	return ns->driver && !ip4_addr_isany(netif_ip4_addr(&ns->netif));
+}
+
 bool netstack_has_ip6(const struct netstack *ns)
 {
 	if (!ns->driver)
@@ -797,9 +809,9 @@ void netstack_free(struct netstack *ns)
 		return;
 	assert(ns == the_stack && ns->depth == 0);
 	ns->owner = NULL;
+	resolver_fini(ns);
 	flow_free_lingering(ns);
 	assert(list_empty(&ns->all) && list_empty(&ns->ports) && list_empty(&ns->udp)); /* front-ends free theirs first */
-	resolver_fini(ns);
 	remove_netif(ns);
 	drain_lwip();
 	fini_icmp(ns);

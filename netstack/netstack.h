@@ -20,6 +20,7 @@ struct netstack_conf {
 	uint8_t ip4_prefix;
 	struct ip gateway;
 	struct ip dns;       /* also overrides negotiated servers */
+	const char *search;  /* domain of names without a dot, lent; "": none; NULL: what DHCP names */
 	uint32_t hold_ms;    /* how long a flow_open() waits for the link; 0: not at all */
 	void (*random)(void *ctx, void *to, size_t n); /* strong; ISNs, ports and DNS ids come from it */
 	void *random_ctx;

@@ -85,6 +85,7 @@ struct netstack {
 	uint64_t unready_since;  /* not ready: since when */
 	bool flows_given_up;     /* not ready: open flows have been closed already */
 	struct ip dns4[DNS_SERVERS_MAX], dns6[DNS_SERVERS_MAX];
+	char domain[HOST_MAX + 1]; /* that DHCP names, "": none */
 	struct raw_pcb *icmp4, *icmp6;
 
 	/* who is running */
@@ -140,6 +141,11 @@ err_t netstack_output(struct netstack *ns, struct pbuf *p, size_t ip_at);
 
 /* Name servers in the order to ask them. Returns how many. */
 unsigned netstack_dns(struct netstack *ns, struct ip ret[static DNS_SERVERS_MAX]);
+
+/* The domain to look for names without a dot in, NULL: none. */
+const char *netstack_search(const struct netstack *ns);
+
+bool netstack_has_ip4(const struct netstack *ns);
 
 /* Do we have an IPv6 address that is good for more than this link? */
 bool netstack_has_ip6(const struct netstack *ns);

@@ -1,173 +1,109 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* resolve.c - a small DNS client (RFC 1034, 1035) over lwIP's UDP.
+/* resolve.c - a small DNS client over our own UDP and TCP.
  *
  * lwIP's own client is not used: it asks a second server only after seven seconds of silence of the first,
  * cannot be canceled, and compares names of answers past the end of its own copy. Its table of servers is;
- * DHCP and router advertisements fill it, see netstack.c.
+ * DHCP and router advertisements fill it, see netstack.c. A library (c-ares) was weighed as well: it brings its
+ * own clock and would need sockets to be faked for it; here, time is an argument as everywhere else.
  *
  * Theory of operation
  *
- * One query for each distinct name, however many wait for it: nobody gets a second chance to guess its id
- * (RFC 5452). A query has a random id and a random port. It is sent to the first server, then, as long as no
- * answer comes, to the next ones in turn, at the times of attempt_ms[]; the answer of any server asked so far
- * counts. "No such name" ends it, so does a name without addresses once the families we can use have been
- * asked for; a server that fails or refuses makes us go on with the next one at once. After RESOLVE_MS those
- * who still wait are told to give up.
+ * One query for each distinct name, however many wait for it: nobody gets a second chance to guess its ids
+ * (RFC 5452). It goes through the names that can be meant, the one in the search domain first if there is no
+ * dot in it, until one has an address. For each it asks one question for IPv4 and one for IPv6.
  *
- * An answer must come from a server we asked, repeat id and question, and lead from the name through its
- * aliases to an address. An answer that was cut short (TC) is used as far as it goes; there is no TCP here.
+ * A question has a random id; the query has a random port. It is sent to the first server, then, as long as
+ * no answer comes, to the next ones in turn, at the times of attempt_ms[]; the answer of any server asked so
+ * far counts. A server that fails or refuses makes us go on with the next one at once. An answer that was
+ * truncated until nothing was left of it is asked for again over TCP, from the same server, while the others
+ * are asked as before.
  *
- * Names with an IPv4 address are IPv4 to us; IPv6 is asked for when there is none and the link has IPv6. */
+ * With one answer in hand, the other question gets GRACE_MS more (RFC 8305 3): nobody waits for the slower
+ * family. "No such name" holds for both. Without an address of a family that we have, IPv6 is asked for once
+ * even if we do not have that, so that the user hears the right reason. After RESOLVE_MS those who still wait
+ * are told to give up. */
 #include "netstack/resolve.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
 #include "core/err.h"
-#include "core/rd.h"
-#include "core/wr.h"
 #include "lwip_hooks.h"
+#include "netstack/dns.h"
+#include "netstack/flow.h"
 #include "netstack/netstack_int.h"
 
 #include "lwip/udp.h"
 
-#define DNS_PORT 53u
-#define TYPE_A 1u
-#define TYPE_CNAME 5u
-#define TYPE_AAAA 28u
-#define CLASS_IN 1u
-#define FLAG_RESPONSE 0x8000u
-#define OPCODE_MASK 0x7800u
-#define FLAG_RECURSE 0x0100u
-#define RCODE_MASK 0x000fu
-#define RCODE_OK 0u
-#define RCODE_NO_NAME 3u
-
-#define LABEL_MAX 63u
-#define NAME_WIRE_MAX 255u /* RFC 1035 2.3.4 */
-#define POINTERS_MAX 64u   /* jumps in one compressed name; more than there can be labels is a loop */
-#define ALIASES_MAX 16u    /* CNAMEs from the name to its address */
-#define RECORDS_MAX 128u   /* of one answer that are looked at */
+#define GRACE_MS 50u
 #define PORT_TRIES 16u
 
 /* When to ask again, and whom: the servers in turn. A dead first server costs a second. */
 static const uint32_t attempt_ms[] = { 0, 1000, 2000, 3500 };
 
-/* A name as DNS writes it, length bytes and labels, in lower case. */
-struct wire_name {
-	uint8_t b[NAME_WIRE_MAX];
-	size_t n;
+enum asking {
+	ASK_NOT,    /* this family is not asked for */
+	ASK_UNDER_WAY,
+	ASK_FOUND,  /* addresses */
+	ASK_NOTHING, /* the name has none of this family */
+	ASK_FAILED, /* no server could help */
 };
+
+struct question {
+	struct query *query;
+	enum asking state;
+	uint16_t type;
+	uint16_t id;
+	uint64_t start;
+	unsigned attempts;
+	unsigned asked;  /* bit i: servers[i] */
+	unsigned failed; /* of these: said that they cannot help */
+	unsigned turn;   /* whose turn it is */
+	struct dns_answer answer;
+
+	struct flow *tcp;      /* asking again the server tcp_server */
+	unsigned tcp_server;
+	uint8_t *tcp_in;       /* of 2 + RESOLVE_TCP_MAX bytes */
+	size_t tcp_n;
+};
+
+enum { Q_A, Q_AAAA, QUESTIONS };
 
 struct query {
 	struct netstack *ns;
 	struct node node;    /* of resolver.queries */
 	struct node waiters;
-	char name[HOST_MAX + 1];
-	struct wire_name wire;
-	uint16_t type;
-	uint16_t id;
+	char key[HOST_MAX + 1];
+	struct dns_name names[2]; /* what can be meant */
+	unsigned nnames, at;      /* and which of them is being asked for */
 	struct udp_pcb *pcb;
 	uint64_t start;
-	uint64_t type_start;   /* when asking for this type began */
-	unsigned attempts;     /* of this type so far */
+	uint64_t grace;           /* when to do without the other question, UINT64_MAX: not yet */
 	struct ip servers[DNS_SERVERS_MAX];
 	unsigned nservers;
-	unsigned asked;        /* for this type; bit i: servers[i] */
-	unsigned failed;       /* of these: said that they cannot help */
-	unsigned turn;         /* whose turn it is */
+	struct question q[QUESTIONS];
 };
 
-enum verdict { SAYS_NOTHING, SAYS_ADDRESS, SAYS_NO_ADDRESS, SAYS_NO_NAME, SAYS_CANNOT };
-
-/* --- names ---------------------------------------------------------------------------------------------- */
-
-static uint8_t lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
-
-/* Dotted text to labels; a dot at the end is fine. Returns 0 or VE_RESOLVE. */
-static int name_from_text(struct wire_name *ret, const char *text)
-{
-	struct wire_name w = { .n = 0 };
-
-	while (*text != '\0') {
-		size_t len = strcspn(text, ".");
-
-		if (len == 0 || len > LABEL_MAX || w.n + 1 + len + 1 > NAME_WIRE_MAX)
-			return VE_RESOLVE;
-		w.b[w.n++] = (uint8_t)len;
-		for (size_t i = 0; i < len; i++)
-			w.b[w.n++] = lower((uint8_t)text[i]);
-		text += len;
-		if (*text == '.')
-			text++;
-	}
-	if (w.n == 0)
-		return VE_RESOLVE;
-	w.b[w.n++] = 0;
-	*ret = w;
-	return 0;
-}
-
-static bool name_equal(const struct wire_name *a, const struct wire_name *b)
-{
-	return a->n == b->n && memcmp(a->b, b->b, a->n) == 0;
-}
-
-/* Copy one label. Returns false for the last, empty one and for what is none. */
-static bool take_label(struct wire_name *w, struct rd *r, uint8_t len)
-{
-	const uint8_t *p = rd_bytes(r, len);
-
-	if (!p || len > LABEL_MAX || w->n + 1 + len > NAME_WIRE_MAX) {
-		r->bad = true;
-		return false;
-	}
-	w->b[w->n++] = len;
-	for (uint8_t i = 0; i < len; i++)
-		w->b[w->n++] = lower(p[i]);
-	return len != 0;
-}
-
-/* Read the name at @r, which is part of @message, following pointers (RFC 1035 4.1.4); @r ends up behind
- * it. */
-static void read_name(struct wire_name *ret, struct rd *r, struct slice message)
-{
-	struct rd at = *r;
-	unsigned jumps = 0;
-
-	ret->n = 0;
-	for (;;) {
-		uint8_t len = rd_u8(&at);
-
-		if (len < 0xc0) {
-			if (take_label(ret, &at, len))
-				continue;
-			break;
-		}
-		size_t to = (size_t)(len & 0x3f) << 8 | rd_u8(&at);
-
-		if (jumps++ == 0)
-			*r = at;
-		if (!rd_ok(&at) || to >= message.n || jumps > POINTERS_MAX) {
-			at.bad = true;
-			break;
-		}
-		at = rd_init(message.p, message.n);
-		rd_skip(&at, to);
-	}
-	if (jumps == 0)
-		*r = at;
-	r->bad = r->bad || at.bad;
-}
+static void settle(struct query *q);
 
 /* --- cache ---------------------------------------------------------------------------------------------- */
 
-static void cache_put(struct netstack *ns, const char name[static HOST_MAX + 1], const struct ip *ip, uint32_t ttl_s)
+/* In the form that serves as a key: lower case, no dot at the end unless it is the only one, for "host." is not to be
+ * looked for in the search domain. */
+static void normal_name(char ret[static HOST_MAX + 1], const char *name)
+{
+	size_t n = strnlen(name, HOST_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+	ret[n] = '\0';
+	if (n > 0 && ret[n - 1] == '.' && strchr(ret, '.') != ret + n - 1)
+		ret[n - 1] = '\0';
+}
+
+static void cache_put(struct netstack *ns, const char *key, const struct ip_set *found, uint32_t ttl_s)
 {
 	struct resolver *r = &ns->resolver;
 	struct cached_name *c = &r->cache[0];
@@ -177,24 +113,21 @@ static void cache_put(struct netstack *ns, const char name[static HOST_MAX + 1],
 	for (size_t i = 1; i < RESOLVE_CACHE_MAX; i++)
 		if (r->cache[i].expires < c->expires)
 			c = &r->cache[i];
-	memcpy(c->name, name, sizeof(c->name));
-	c->ip = *ip;
+	memcpy(c->name, key, sizeof(c->name));
+	c->found = *found;
 	c->expires = netstack_now() + 1000u * (uint64_t)(ttl_s < RESOLVE_TTL_MAX_S ? ttl_s : RESOLVE_TTL_MAX_S);
 }
 
-/* In the form that serves as a key: lower case, no dot at the end. */
-static void normal_name(char ret[static HOST_MAX + 1], const char *name)
+/* Only what we can reach. */
+static void usable(const struct netstack *ns, const struct ip_set *all, struct ip_set *ret)
 {
-	size_t n = strnlen(name, HOST_MAX);
-
-	for (size_t i = 0; i < n; i++)
-		ret[i] = (char)lower((uint8_t)name[i]);
-	if (n > 0 && ret[n - 1] == '.')
-		n--;
-	ret[n] = '\0';
+	ret->n = 0;
+	for (unsigned i = 0; i < all->n; i++)
+		if (all->ips[i].family == IP_V4 ? netstack_has_ip4(ns) : netstack_has_ip6(ns))
+			ret->ips[ret->n++] = all->ips[i];
 }
 
-bool resolve_cached(struct netstack *ns, const char *name, struct ip *ret)
+bool resolve_cached(struct netstack *ns, const char *name, struct ip_set *ret)
 {
 	uint64_t now = netstack_now();
 	char key[HOST_MAX + 1];
@@ -202,12 +135,14 @@ bool resolve_cached(struct netstack *ns, const char *name, struct ip *ret)
 	normal_name(key, name);
 	for (size_t i = 0; i < RESOLVE_CACHE_MAX; i++) {
 		const struct cached_name *c = &ns->resolver.cache[i];
+		struct ip_set found;
 
 		if (c->expires <= now || strcmp(c->name, key) != 0)
 			continue;
-		if (c->ip.family == IP_V6 && !netstack_has_ip6(ns))
+		usable(ns, &c->found, &found);
+		if (found.n == 0)
 			continue;
-		*ret = c->ip;
+		*ret = found;
 		return true;
 	}
 	return false;
@@ -218,7 +153,15 @@ void resolve_forget(struct netstack *ns)
 	memset(ns->resolver.cache, 0, sizeof(ns->resolver.cache));
 }
 
-/* --- queries -------------------------------------------------------------------------------------------- */
+/* --- the end of a query --------------------------------------------------------------------------------- */
+
+static void drop_tcp(struct question *u)
+{
+	flow_free(u->tcp);
+	u->tcp = NULL;
+	free(u->tcp_in);
+	u->tcp_in = NULL;
+}
 
 static void free_query(struct query *q)
 {
@@ -226,205 +169,301 @@ static void free_query(struct query *q)
 		list_del(q->waiters.next);
 	list_del(&q->node);
 	q->ns->resolver.nqueries--;
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		drop_tcp(&q->q[i]);
 	if (q->pcb)
 		udp_remove(q->pcb);
 	free(q);
 }
 
 /* Tell everybody who waits. They record it, so none of them can free others in the meantime. */
-static void finish(struct query *q, int err, const struct ip *ip)
+static void finish(struct query *q, int err, const struct ip_set *found)
 {
 	while (!list_empty(&q->waiters)) {
 		struct waiter *w = list_entry(q->waiters.next, struct waiter, node);
 
 		list_del(&w->node);
-		w->done(w->ctx, err, ip);
+		w->done(w->ctx, err, found);
 	}
 	free_query(q);
 }
 
-static void send_to(struct query *q, const struct ip *server)
+/* --- asking over UDP ------------------------------------------------------------------------------------ */
+
+static void send_to(struct question *u, const struct ip *server)
 {
+	struct query *q = u->query;
+	uint8_t message[DNS_QUERY_MAX];
+	size_t n = dns_query_write(message, u->id, &q->names[q->at], u->type);
+	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)n, PBUF_RAM);
 	ip_addr_t to;
-	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)(12 + q->wire.n + 4), PBUF_RAM);
-	struct wr w;
 
 	if (!p)
 		return; /* as good as a lost datagram */
-	w = wr_init(p->payload, p->len);
-	wr_u16(&w, q->id);
-	wr_u16(&w, FLAG_RECURSE);
-	wr_u16(&w, 1); /* one question, no records */
-	wr_u16(&w, 0);
-	wr_u32(&w, 0);
-	wr_bytes(&w, q->wire.b, q->wire.n);
-	wr_u16(&w, q->type);
-	wr_u16(&w, CLASS_IN);
-	assert(wr_ok(&w));
+	memcpy(p->payload, message, n);
 	ip_to_lwip(&to, server);
 	udp_sendto(q->pcb, p, &to, DNS_PORT);
 	pbuf_free(p);
 }
 
 /* The next attempt, now, with the next server that has not failed. */
-static void attempt(struct query *q)
+static void attempt(struct question *u)
 {
-	q->attempts++;
-	for (unsigned n = 0; n < q->nservers; n++) {
-		unsigned i = q->turn++ % q->nservers;
+	const struct query *q = u->query;
 
-		if (q->failed & 1u << i)
+	u->attempts++;
+	for (unsigned n = 0; n < q->nservers; n++) {
+		unsigned i = u->turn++ % q->nservers;
+
+		if (u->failed & 1u << i)
 			continue;
-		q->asked |= 1u << i;
-		send_to(q, &q->servers[i]);
+		u->asked |= 1u << i;
+		send_to(u, &q->servers[i]);
 		return;
 	}
 }
 
-static void ask_for(struct query *q, uint16_t type)
+static void ask(struct query *q, unsigned which)
 {
-	q->type = type;
-	q->id = (uint16_t)netstack_random();
-	q->type_start = netstack_now();
-	q->attempts = q->asked = q->failed = q->turn = 0;
-	attempt(q);
+	struct question *u = &q->q[which];
+
+	drop_tcp(u);
+	*u = (struct question){
+		.query = q,
+		.state = ASK_UNDER_WAY,
+		.type = which == Q_A ? DNS_A : DNS_AAAA,
+		.id = (uint16_t)netstack_random(),
+		.start = netstack_now(),
+	};
+	attempt(u);
 }
 
-static uint64_t query_deadline(const struct query *q)
+static void ask_for_name(struct query *q)
 {
-	uint64_t end = q->start + RESOLVE_MS;
-	uint64_t again = q->attempts < ARRAY_LEN(attempt_ms) ? q->type_start + attempt_ms[q->attempts] : end;
-
-	return again < end ? again : end;
+	q->grace = UINT64_MAX;
+	q->q[Q_A].state = q->q[Q_AAAA].state = ASK_NOT;
+	if (netstack_has_ip4(q->ns) || !netstack_has_ip6(q->ns))
+		ask(q, Q_A);
+	if (netstack_has_ip6(q->ns))
+		ask(q, Q_AAAA);
 }
 
 /* A server that cannot help: on with one that was not asked yet; otherwise the others may still answer. */
-static void on_server_failed(struct query *q, unsigned server)
+static void on_server_failed(struct question *u, unsigned server)
 {
-	unsigned all = (1u << q->nservers) - 1;
+	unsigned all = (1u << u->query->nservers) - 1;
 
-	q->failed |= 1u << server;
-	if (q->failed == all)
+	u->failed |= 1u << server;
+	if (u->failed == all) {
+		u->state = ASK_FAILED;
+		settle(u->query);
+	} else if (u->asked != all) {
+		attempt(u);
+	}
+}
+
+/* --- what the answers amount to ------------------------------------------------------------------------- */
+
+/* IPv6 and IPv4 in turn, RFC 8305 4. */
+static void collect(const struct query *q, struct ip_set *ret, uint32_t *ttl_s)
+{
+	const struct dns_answer *six = q->q[Q_AAAA].state == ASK_FOUND ? &q->q[Q_AAAA].answer : NULL;
+	const struct dns_answer *four = q->q[Q_A].state == ASK_FOUND ? &q->q[Q_A].answer : NULL;
+
+	ret->n = 0;
+	for (unsigned i = 0; i < RESOLVE_IPS_MAX; i++) {
+		if (six && i < six->n && ret->n < RESOLVE_IPS_MAX)
+			ret->ips[ret->n++] = six->ips[i];
+		if (four && i < four->n && ret->n < RESOLVE_IPS_MAX)
+			ret->ips[ret->n++] = four->ips[i];
+	}
+	*ttl_s = six ? six->ttl_s : UINT32_MAX;
+	if (four && four->ttl_s < *ttl_s)
+		*ttl_s = four->ttl_s;
+}
+
+/* Both questions are through, or enough time is: tell, or try what else the name can mean. */
+static void conclude(struct query *q)
+{
+	struct ip_set all, found;
+	uint32_t ttl_s;
+
+	collect(q, &all, &ttl_s);
+	usable(q->ns, &all, &found);
+	if (found.n > 0) {
+		cache_put(q->ns, q->key, &all, ttl_s);
+		finish(q, 0, &found);
+	} else if (all.n > 0) {
+		finish(q, VE_NETUNREACH, NULL);
+	} else if (++q->at < q->nnames) {
+		ask_for_name(q);
+	} else {
 		finish(q, VE_RESOLVE, NULL);
-	else if (q->asked != all)
-		attempt(q);
+	}
+}
+
+/* A question has come to an end. */
+static void settle(struct query *q)
+{
+	struct question *four = &q->q[Q_A], *six = &q->q[Q_AAAA];
+
+	if (four->state == ASK_UNDER_WAY || six->state == ASK_UNDER_WAY) {
+		if (four->state == ASK_FOUND || six->state == ASK_FOUND)
+			q->grace = netstack_now() + GRACE_MS;
+	} else if (four->state == ASK_NOTHING && six->state == ASK_NOT) {
+		ask(q, Q_AAAA); /* not for its addresses: to know why there is none */
+	} else if (six->state == ASK_NOTHING && four->state == ASK_NOT) {
+		ask(q, Q_A);
+	} else {
+		conclude(q);
+	}
+}
+
+static void no_such_name(struct query *q)
+{
+	for (unsigned i = 0; i < QUESTIONS; i++) {
+		drop_tcp(&q->q[i]);
+		if (q->q[i].state != ASK_FOUND)
+			q->q[i].state = ASK_NOTHING;
+	}
+	conclude(q);
+}
+
+/* Returns false if the message means nothing. */
+static bool on_answer(struct question *u, unsigned server, struct slice message);
+
+/* --- asking over TCP ------------------------------------------------------------------------------------ */
+
+static void on_tcp_opened(void *ctx)
+{
+	struct question *u = ctx;
+	const struct query *q = u->query;
+	uint8_t message[DNS_QUERY_MAX];
+	size_t room, n = dns_query_write(message, u->id, &q->names[q->at], u->type);
+	uint8_t *to = flow_reserve(u->tcp, &room);
+
+	if (room < 2 + n) {
+		on_server_failed(u, u->tcp_server);
+		return;
+	}
+	store_be16(to, (uint16_t)n);
+	memcpy(to + 2, message, n);
+	flow_commit(u->tcp, 2 + n);
+}
+
+/* The message, if all of it is there. */
+static bool tcp_message(const struct question *u, struct slice *ret)
+{
+	if (u->tcp_n < 2 || u->tcp_n < 2u + load_be16(u->tcp_in))
+		return false;
+	*ret = (struct slice){ .p = u->tcp_in + 2, .n = load_be16(u->tcp_in) };
+	return true;
+}
+
+static void tcp_failed(struct question *u)
+{
+	drop_tcp(u);
+	on_server_failed(u, u->tcp_server);
+}
+
+static void on_tcp_readable(void *ctx)
+{
+	struct question *u = ctx;
+	struct slice v, message;
+	int n;
+
+	while ((n = flow_peek(u->tcp, &v, 1)) > 0) {
+		size_t take = min_size(v.n, 2 + RESOLVE_TCP_MAX - u->tcp_n);
+
+		memcpy(u->tcp_in + u->tcp_n, v.p, take);
+		u->tcp_n += take;
+		flow_consume(u->tcp, take);
+		if (tcp_message(u, &message)) {
+			if (!on_answer(u, u->tcp_server, message))
+				tcp_failed(u);
+			return;
+		}
+		if (take == 0)
+			break; /* longer than we read */
+	}
+	if (n != 0)
+		tcp_failed(u);
+}
+
+static void on_tcp_writable(void *ctx)
+{
+	(void)ctx;
+}
+
+static void on_tcp_closed(void *ctx, int err)
+{
+	(void)err;
+	tcp_failed(ctx);
+}
+
+static void ask_over_tcp(struct question *u, unsigned server)
+{
+	static const struct flow_events events = { on_tcp_opened, on_tcp_readable, on_tcp_writable, on_tcp_closed };
+	struct dest to = { .ip = u->query->servers[server], .port = DNS_PORT };
+
+	if (u->tcp && u->tcp_server == server)
+		return; /* under way */
+	drop_tcp(u); /* the one before has had a second */
+	u->tcp_server = server;
+	u->tcp_n = 0;
+	u->tcp_in = malloc(2 + RESOLVE_TCP_MAX);
+	if (!u->tcp_in || flow_open(u->query->ns, &to, &events, u, &u->tcp) != 0)
+		tcp_failed(u);
 }
 
 /* --- answers -------------------------------------------------------------------------------------------- */
 
-/* Which of the servers that were asked it comes from; nservers: none. */
-static unsigned find_server(const struct query *q, const ip_addr_t *from, u16_t port)
+/* May free the query. */
+static bool on_answer(struct question *u, unsigned server, struct slice message)
 {
-	struct ip ip = ip_from_lwip(from);
-	unsigned i = 0;
+	struct query *q = u->query;
+	bool over_tcp = u->tcp && message.p == u->tcp_in + 2;
 
-	while (i < q->nservers && (port != DNS_PORT || !(q->asked & 1u << i) || !ip_equal(&ip, &q->servers[i])))
-		i++;
-	return i;
-}
-
-/* One record behind @r. If it belongs to @name: an alias moves @name on, an address is the answer. */
-static bool read_record(const struct query *q, struct rd *r, struct slice message, struct wire_name *name,
-			struct ip *ip, uint32_t *ttl)
-{
-	struct wire_name owner;
-	uint16_t type, cls;
-	uint32_t t;
-	struct rd data;
-	bool moved = false;
-
-	read_name(&owner, r, message);
-	type = rd_u16(r);
-	cls = rd_u16(r);
-	t = rd_u32(r);
-	data = rd_sub(r, rd_u16(r));
-	if (!rd_ok(r) || cls != CLASS_IN || !name_equal(&owner, name))
+	switch (dns_judge(message, u->id, &q->names[q->at], u->type, &u->answer)) {
+	case DNS_NOTHING:
 		return false;
-	if (type == TYPE_CNAME) {
-		read_name(name, &data, message);
-		moved = rd_ok(&data);
-		r->bad = !moved;
-	} else if (type == q->type && rd_left(&data) == (type == TYPE_A ? 4u : 16u)) {
-		ip->family = type == TYPE_A ? IP_V4 : IP_V6;
-		rd_copy(&data, ip->b, rd_left(&data));
-		moved = true;
-	}
-	if (moved && t < *ttl)
-		*ttl = t;
-	return moved;
-}
-
-/* Servers send aliases in order, but nothing says they must: start over after each one that led on. */
-static bool find_address(const struct query *q, struct rd records, unsigned count, struct slice message, struct ip *ip,
-			 uint32_t *ttl)
-{
-	struct wire_name name = q->wire;
-
-	*ttl = UINT32_MAX;
-	for (unsigned alias = 0; alias <= ALIASES_MAX; alias++) {
-		struct rd r = records;
-		bool moved = false;
-
-		for (unsigned i = 0; i < count && i < RECORDS_MAX && rd_ok(&r) && !moved; i++)
-			moved = read_record(q, &r, message, &name, ip, ttl);
-		if (ip->family != IP_NONE)
-			return true;
-		if (!moved)
+	case DNS_ADDRESSES:
+		drop_tcp(u);
+		u->state = ASK_FOUND;
+		settle(q);
+		return true;
+	case DNS_NO_ADDRESS:
+		drop_tcp(u);
+		u->state = ASK_NOTHING;
+		settle(q);
+		return true;
+	case DNS_NO_NAME:
+		no_such_name(q);
+		return true;
+	case DNS_TRUNCATED:
+		if (over_tcp)
 			return false;
+		ask_over_tcp(u, server);
+		return true;
+	case DNS_CANNOT:
+		if (over_tcp)
+			return false;
+		on_server_failed(u, server);
+		return true;
 	}
 	return false;
 }
 
-static enum verdict judge(const struct query *q, struct slice message, struct ip *ip, uint32_t *ttl)
+/* Which of the servers that were asked it comes from; nservers: none. */
+static unsigned find_server(const struct question *u, const ip_addr_t *from, u16_t port)
 {
-	struct rd r = rd_init(message.p, message.n);
-	struct wire_name name;
-	uint16_t id = rd_u16(&r), flags = rd_u16(&r), questions = rd_u16(&r), answers = rd_u16(&r);
-	uint16_t type, cls;
+	const struct query *q = u->query;
+	struct ip ip = ip_from_lwip(from);
+	unsigned i = 0;
 
-	rd_skip(&r, 4);
-	if (!rd_ok(&r) || id != q->id || !(flags & FLAG_RESPONSE) || (flags & OPCODE_MASK) || questions != 1)
-		return SAYS_NOTHING;
-	read_name(&name, &r, message);
-	type = rd_u16(&r);
-	cls = rd_u16(&r);
-	if (!rd_ok(&r) || type != q->type || cls != CLASS_IN || !name_equal(&name, &q->wire))
-		return SAYS_NOTHING;
-	switch (flags & RCODE_MASK) {
-	case RCODE_OK:
-		return find_address(q, r, answers, message, ip, ttl) ? SAYS_ADDRESS : SAYS_NO_ADDRESS;
-	case RCODE_NO_NAME:
-		return SAYS_NO_NAME;
-	default:
-		return SAYS_CANNOT;
-	}
-}
-
-static void on_answer(struct query *q, unsigned server, struct slice message)
-{
-	struct ip ip = { 0 };
-	uint32_t ttl = 0;
-
-	switch (judge(q, message, &ip, &ttl)) {
-	case SAYS_NOTHING:
-		return;
-	case SAYS_ADDRESS:
-		cache_put(q->ns, q->name, &ip, ttl);
-		finish(q, 0, &ip);
-		return;
-	case SAYS_NO_ADDRESS:
-		if (q->type == TYPE_A && netstack_has_ip6(q->ns))
-			ask_for(q, TYPE_AAAA);
-		else
-			finish(q, VE_RESOLVE, NULL);
-		return;
-	case SAYS_NO_NAME:
-		finish(q, VE_RESOLVE, NULL);
-		return;
-	case SAYS_CANNOT:
-		on_server_failed(q, server);
-		return;
-	}
+	while (i < q->nservers && (port != DNS_PORT || !(u->asked & 1u << i) || !ip_equal(&ip, &q->servers[i])))
+		i++;
+	return i;
 }
 
 static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from, u16_t port)
@@ -432,12 +471,16 @@ static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip
 	struct query *q = arg;
 	uint8_t message[RESOLVE_ANSWER_MAX];
 	size_t n = pbuf_copy_partial(p, message, sizeof(message), 0);
-	unsigned server = find_server(q, from, port);
 
 	(void)pcb;
 	pbuf_free(p);
-	if (server < q->nservers)
-		on_answer(q, server, (struct slice){ .p = message, .n = n });
+	for (unsigned i = 0; i < QUESTIONS; i++) {
+		struct question *u = &q->q[i];
+		unsigned server = u->state == ASK_UNDER_WAY ? find_server(u, from, port) : q->nservers;
+
+		if (server < q->nservers && on_answer(u, server, (struct slice){ .p = message, .n = n }))
+			return; /* q may be gone */
+	}
 }
 
 /* --- life ----------------------------------------------------------------------------------------------- */
@@ -459,21 +502,40 @@ static struct udp_pcb *random_port(struct query *q)
 	return pcb;
 }
 
-static struct query *find_query(const struct netstack *ns, const struct wire_name *wire)
+/* What @key can mean. Returns how many names, or VE_RESOLVE. */
+static int candidates(const struct netstack *ns, const char *key, struct dns_name ret[static 2])
+{
+	const char *search = netstack_search(ns);
+	char full[2 * HOST_MAX + 2];
+	int n = 0;
+
+	if (search && !strchr(key, '.')) {
+		snprintf(full, sizeof(full), "%s.%s", key, search);
+		n += dns_name_parse(&ret[n], full) == 0;
+	}
+	n += dns_name_parse(&ret[n], key) == 0;
+	return n > 0 ? n : VE_RESOLVE;
+}
+
+static struct query *find_query(const struct netstack *ns, const char *key)
 {
 	for (struct node *n = ns->resolver.queries.next; n != &ns->resolver.queries; n = n->next) {
 		struct query *q = list_entry(n, struct query, node);
 
-		if (name_equal(&q->wire, wire))
+		if (strcmp(q->key, key) == 0)
 			return q;
 	}
 	return NULL;
 }
 
-static int new_query(struct netstack *ns, const char *name, const struct wire_name *wire, struct query **ret)
+static int new_query(struct netstack *ns, const char *key, struct query **ret)
 {
+	struct dns_name names[2];
+	int n = candidates(ns, key, names);
 	struct query *q;
 
+	if (n < 0)
+		return n;
 	if (ns->resolver.nqueries >= RESOLVE_QUERIES_MAX)
 		return VE_LIMIT;
 	q = calloc(1, sizeof(*q));
@@ -482,8 +544,9 @@ static int new_query(struct netstack *ns, const char *name, const struct wire_na
 	q->ns = ns;
 	list_init(&q->waiters);
 	list_init(&q->node);
-	normal_name(q->name, name);
-	q->wire = *wire;
+	memcpy(q->key, key, sizeof(q->key));
+	memcpy(q->names, names, sizeof(names));
+	q->nnames = (unsigned)n;
 	q->start = netstack_now();
 	q->nservers = netstack_dns(ns, q->servers);
 	q->pcb = q->nservers > 0 ? random_port(q) : NULL;
@@ -501,18 +564,17 @@ static int new_query(struct netstack *ns, const char *name, const struct wire_na
 
 int resolve_start(struct netstack *ns, const char *name, struct waiter *w)
 {
-	struct wire_name wire;
+	char key[HOST_MAX + 1];
 	struct query *q;
-	int r = name_from_text(&wire, name);
+	int r;
 
-	if (r != 0)
-		return r;
-	q = find_query(ns, &wire);
+	normal_name(key, name);
+	q = find_query(ns, key);
 	if (!q) {
-		r = new_query(ns, name, &wire, &q);
+		r = new_query(ns, key, &q);
 		if (r != 0)
 			return r;
-		ask_for(q, TYPE_A);
+		ask_for_name(q);
 	}
 	list_move_last(&q->waiters, &w->node);
 	return 0;
@@ -535,18 +597,50 @@ void resolver_fini(struct netstack *ns)
 		free_query(list_entry(ns->resolver.queries.next, struct query, node));
 }
 
+/* --- time ----------------------------------------------------------------------------------------------- */
+
+/* When a question is to be asked again, UINT64_MAX: not. */
+static uint64_t again_at(const struct question *u)
+{
+	if (u->state != ASK_UNDER_WAY || u->attempts >= ARRAY_LEN(attempt_ms))
+		return UINT64_MAX;
+	return u->start + attempt_ms[u->attempts];
+}
+
+static uint64_t query_deadline(const struct query *q)
+{
+	uint64_t at = q->start + RESOLVE_MS;
+
+	if (q->grace < at)
+		at = q->grace;
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		if (again_at(&q->q[i]) < at)
+			at = again_at(&q->q[i]);
+	return at;
+}
+
+static void tick_query(struct query *q, uint64_t now)
+{
+	bool over = now >= q->start + RESOLVE_MS;
+
+	if (over || now >= q->grace) {
+		if (over)
+			q->at = q->nnames; /* no time for what else it can mean */
+		conclude(q);
+		return;
+	}
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		if (now >= again_at(&q->q[i]))
+			attempt(&q->q[i]);
+}
+
 void resolve_tick(struct netstack *ns, uint64_t now)
 {
 	struct node *next;
 
 	for (struct node *n = ns->resolver.queries.next; n != &ns->resolver.queries; n = next) {
-		struct query *q = list_entry(n, struct query, node);
-
 		next = n->next;
-		if (now >= q->start + RESOLVE_MS)
-			finish(q, VE_RESOLVE, NULL);
-		else if (now >= query_deadline(q))
-			attempt(q);
+		tick_query(list_entry(n, struct query, node), now);
 	}
 }
 

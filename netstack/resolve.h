@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* resolve.h - names through the tunnel's own name servers, never the machine's.
  *
- * IPv4 first; IPv6 only for names that have no IPv4 address, and only if we have an IPv6 address
- * ourselves. */
+ * Both families are asked for at the same time if we have both. Addresses come in the order to try them: IPv6 and IPv4
+ * in turn (RFC 8305 4). A name without a dot is looked for in the search domain first. */
 #ifndef NETSTACK_RESOLVE_H
 #define NETSTACK_RESOLVE_H
 
@@ -15,18 +15,24 @@
 
 struct netstack;
 
+/* The addresses of a name. */
+struct ip_set {
+	struct ip ips[RESOLVE_IPS_MAX];
+	unsigned n;
+};
+
 /* One who waits for an answer; a member of the waiting object. */
 struct waiter {
 	struct node node;
-	/* The only call back: 0 and an address, or VE_RESOLVE. From inside of lwIP or a timer: record it, no
-	 * more. */
-	void (*done)(void *ctx, int err, const struct ip *ip);
+	/* The only call back: 0 and @n >= 1 addresses, borrowed for the call; VE_RESOLVE; or VE_NETUNREACH, the name
+	 * has addresses, all of a family that we have none of. From inside of lwIP or a timer: record it, no more. */
+	void (*done)(void *ctx, int err, const struct ip_set *found);
 	void *ctx;
 };
 
 struct cached_name {
 	char name[HOST_MAX + 1];
-	struct ip ip;
+	struct ip_set found;
 	uint64_t expires;
 };
 
@@ -42,8 +48,8 @@ void resolver_init(struct resolver *r);
 /* Forget all queries, without a word to who waits, and what is cached. */
 void resolver_fini(struct netstack *ns);
 
-/* Is the answer known already? */
-bool resolve_cached(struct netstack *ns, const char *name, struct ip *ret);
+/* Is the answer known already, and of any use now? */
+bool resolve_cached(struct netstack *ns, const char *name, struct ip_set *ret);
 
 /* Ask for @name. @w->done and @w->ctx are set by the caller; done() comes later, within RESOLVE_MS, never
  * from inside this call. Returns 0, or VE_RESOLVE (no name server, or a name that DNS cannot carry),

@@ -13,17 +13,19 @@ struct asker {
 	struct waiter waiter;
 	unsigned done;
 	int err;
-	struct ip ip;
+	struct ip_set found;
 };
 
-static void on_done(void *ctx, int err, const struct ip *ip)
+static void on_done(void *ctx, int err, const struct ip_set *found)
 {
 	struct asker *a = ctx;
 
 	assert_int_equal(a->done++, 0);
 	a->err = err;
-	if (err == 0)
-		a->ip = *ip;
+	if (err == 0) {
+		assert_in_range(found->n, 1, RESOLVE_IPS_MAX);
+		a->found = *found;
+	}
 }
 
 static int ask(struct asker *a, const char *name)
@@ -48,6 +50,8 @@ static struct script {
 	unsigned rcode;
 	struct record a[8], aaaa[8]; /* for questions of type A and AAAA; ended by type 0 */
 	bool s1_mute, s2_mute;
+	uint16_t mute_type;          /* no answer to questions of this type */
+	bool truncate;               /* nothing of the answer fits into a datagram */
 	unsigned s1_fails, s2_fails; /* rcode of this server */
 	unsigned lie;                /* one of the lies below */
 	unsigned s1_asked, s2_asked;
@@ -120,7 +124,8 @@ static size_t make_answer(uint8_t *b, size_t cap, struct slice question, unsigne
 	uint16_t n = 0;
 
 	wr_u16(&o, (uint16_t)(script.last_id + (script.lie == WRONG_ID)));
-	wr_u16(&o, (uint16_t)((script.lie == A_QUESTION ? 0x0180 : 0x8180) | (script.lie == OPCODE ? 0x2800 : 0) | rcode));
+	wr_u16(&o, (uint16_t)((script.lie == A_QUESTION ? 0x0180 : 0x8180) | (script.lie == OPCODE ? 0x2800 : 0) | rcode |
+			      (script.truncate ? 0x0200 : 0)));
 	wr_u16(&o, script.lie == NO_QUESTION ? 0 : 1);
 	wr_u16(&o, 0);
 	wr_u32(&o, 0);
@@ -130,7 +135,7 @@ static size_t make_answer(uint8_t *b, size_t cap, struct slice question, unsigne
 		b[13] ^= 1;
 	if (script.lie == WRONG_TYPE)
 		b[o.n - 3] ^= 3;
-	for (; rcode == 0 && r[n].type != 0; n++)
+	for (; rcode == 0 && !script.truncate && r[n].type != 0; n++)
 		wr_record(&o, &r[n]);
 	wr_patch_u16(&o, 6, n);
 	assert_true(wr_ok(&o));
@@ -158,7 +163,7 @@ static void on_dns(struct world *world, const struct packet *q)
 	question = rd_rest(&r);
 	read_question(&r);
 	assert_in_range(q->from_port, 32768, 65535);
-	if (first ? script.s1_mute : script.s2_mute)
+	if ((first ? script.s1_mute : script.s2_mute) || script.last_type == script.mute_type)
 		return;
 	p.payload = (struct slice){ .p = b, .n = make_answer(b, sizeof(b), question, fails ? fails : script.rcode) };
 	world_send(world, p);
@@ -189,7 +194,8 @@ static void expect(const struct asker *a, const char *ip)
 	assert_int_equal(a->done, 1);
 	assert_int_equal(a->err, 0);
 	assert_int_equal(ip_parse(ip, &e), 0);
-	assert_true(ip_equal(&a->ip, &e));
+	assert_int_equal(a->found.n, 1);
+	assert_true(ip_equal(&a->found.ips[0], &e));
 }
 
 /* --- answers -------------------------------------------------------------------------------------------- */
@@ -197,11 +203,11 @@ static void expect(const struct asker *a, const char *ip)
 static void a_name(void **state)
 {
 	struct asker a;
-	struct ip ip;
+	struct ip_set found;
 
 	(void)state;
 	setup();
-	assert_false(resolve_cached(w.ns, "www.example", &ip));
+	assert_false(resolve_cached(w.ns, "www.example", &found));
 	assert_int_equal(ask(&a, "www.example"), 0);
 	assert_int_equal(a.done, 0);
 	world_settle(&w);
@@ -209,12 +215,12 @@ static void a_name(void **state)
 	assert_string_equal(script.last_name, "www.example");
 	assert_int_equal(script.s1_asked, 1);
 	assert_int_equal(script.s2_asked, 0);
-	assert_true(resolve_cached(w.ns, "WWW.Example.", &ip)); /* the same name */
-	assert_false(resolve_cached(w.ns, "ww.example", &ip));
+	assert_true(resolve_cached(w.ns, "WWW.Example.", &found)); /* the same name */
+	assert_false(resolve_cached(w.ns, "ww.example", &found));
 	world_run(&w, 299000);
-	assert_true(resolve_cached(w.ns, "www.example", &ip));
+	assert_true(resolve_cached(w.ns, "www.example", &found));
 	world_run(&w, 1000);
-	assert_false(resolve_cached(w.ns, "www.example", &ip));
+	assert_false(resolve_cached(w.ns, "www.example", &found));
 	world_fini(&w);
 }
 
@@ -245,7 +251,7 @@ static void aliases(void **state)
 	static const struct record in_order[] = { { NULL, CNAME, "b.example", 100 }, { "b.example", CNAME, "c.Example", 50 },
 						  { "C.example", A, "192.0.2.3", 200 } };
 	struct asker a;
-	struct ip ip;
+	struct ip_set found;
 
 	(void)state;
 	setup();
@@ -254,7 +260,7 @@ static void aliases(void **state)
 	world_settle(&w);
 	expect(&a, "192.0.2.3");
 	world_run(&w, 50000); /* the shortest life of the chain counts */
-	assert_false(resolve_cached(w.ns, "a.example", &ip));
+	assert_false(resolve_cached(w.ns, "a.example", &found));
 	/* the other way round */
 	for (int i = 0; i < 3; i++)
 		script.a[i] = in_order[2 - i];
@@ -301,16 +307,30 @@ static void a_name_without_address(void **state)
 	assert_int_equal(ask(&a, "mail.example"), 0);
 	world_settle(&w);
 	assert_int_equal(a.err, VE_RESOLVE);
-	assert_int_equal(script.asked, 1); /* no IPv6 here, no question for it */
+	assert_int_equal(script.asked, 2);
+	/* an address of a family that we do not have: the user is told so */
+	script.aaaa[0] = (struct record){ .type = AAAA, .data = "2001:db8::80", .ttl = 300 };
+	assert_int_equal(ask(&a, "six.example"), 0);
+	world_settle(&w);
+	assert_int_equal(a.done, 1);
+	assert_int_equal(a.err, VE_NETUNREACH);
 	world_fini(&w);
 }
 
-static void ip6_when_there_is_no_ip4(void **state)
+static void expect_all(const struct asker *a, unsigned n, const char *const ips[])
 {
-	struct asker a;
-	struct ip ip;
+	assert_int_equal(a->done, 1);
+	assert_int_equal(a->err, 0);
+	assert_int_equal(a->found.n, n);
+	for (unsigned i = 0; i < n; i++) {
+		char text[IP_TEXT_MAX];
 
-	(void)state;
+		assert_string_equal(ip_text(&a->found.ips[i], text), ips[i]);
+	}
+}
+
+static void start_with_both_families(void)
+{
 	conf = world_conf();
 	conf.dns = S1;
 	start();
@@ -320,21 +340,229 @@ static void ip6_when_there_is_no_ip4(void **state)
 	w.router.on = true;
 	world_start(&w);
 	world_run(&w, 10000);
-	script.aaaa[0] = (struct record){ .type = AAAA, .data = "2001:db8::80", .ttl = 300 };
-	assert_int_equal(ask(&a, "four.example"), 0);
+	script.aaaa[0] = (struct record){ .type = AAAA, .data = "2001:db8::80", .ttl = 200 };
+}
+
+static void both_families(void **state)
+{
+	struct asker a;
+	struct ip_set found;
+
+	(void)state;
+	start_with_both_families();
+	script.a[1] = (struct record){ .type = A, .data = "192.0.2.81", .ttl = 300 };
+	assert_int_equal(ask(&a, "both.example"), 0);
 	world_settle(&w);
-	expect(&a, "192.0.2.80");
-	assert_int_equal(script.last_type, A);
+	expect_all(&a, 3, (const char *[]){ "2001:db8::80", "192.0.2.80", "192.0.2.81" });
+	assert_int_equal(script.asked, 2);
+	assert_true(resolve_cached(w.ns, "both.example", &found));
+	assert_int_equal(found.n, 3);
+	world_run(&w, 200000); /* the shorter life counts */
+	assert_false(resolve_cached(w.ns, "both.example", &found));
 	memset(script.a, 0, sizeof(script.a));
 	assert_int_equal(ask(&a, "six.example"), 0);
 	world_settle(&w);
 	expect(&a, "2001:db8::80");
-	assert_int_equal(script.last_type, AAAA);
-	assert_true(resolve_cached(w.ns, "six.example", &ip));
 	memset(script.aaaa, 0, sizeof(script.aaaa));
 	assert_int_equal(ask(&a, "none.example"), 0);
 	world_settle(&w);
 	assert_int_equal(a.err, VE_RESOLVE);
+	world_fini(&w);
+}
+
+/* Nobody waits for the slower family, whichever it is, but a little time it gets. */
+static void the_slower_family(void **state)
+{
+	(void)state;
+	start_with_both_families();
+	for (unsigned slow = A; slow <= AAAA; slow += AAAA - A) {
+		struct asker a;
+
+		script.mute_type = (uint16_t)slow;
+		assert_int_equal(ask(&a, slow == A ? "a.example" : "b.example"), 0);
+		world_run(&w, 49);
+		assert_int_equal(a.done, 0);
+		world_run(&w, 1);
+		expect(&a, slow == A ? "2001:db8::80" : "192.0.2.80");
+	}
+	world_fini(&w);
+}
+
+static void more_addresses_than_anybody_tries(void **state)
+{
+	struct asker a;
+	char text[8][16];
+
+	(void)state;
+	setup();
+	for (unsigned i = 0; i < 7; i++) {
+		snprintf(text[i], sizeof(text[i]), "192.0.2.%u", i);
+		script.a[i] = (struct record){ .type = A, .data = text[i], .ttl = 300 };
+	}
+	assert_int_equal(ask(&a, "many.example"), 0);
+	world_settle(&w);
+	assert_int_equal(a.err, 0);
+	assert_int_equal(a.found.n, RESOLVE_IPS_MAX);
+	world_fini(&w);
+}
+
+/* --- over TCP ------------------------------------------------------------------------------------------- */
+
+static struct tcp_peer *start_truncated(struct asker *a)
+{
+	struct tcp_peer *server;
+
+	setup();
+	server = world_peer(&w, S1, 53);
+	server->read_at_once = true;
+	script.truncate = true;
+	assert_int_equal(ask(a, "big.example"), 0);
+	world_settle(&w);
+	assert_int_equal(server->state, PEER_OPEN);
+	assert_int_equal(a->done, 0);
+	assert_int_equal(server->rx_len, 2 + 12 + 13 + 4);
+	assert_int_equal(load_be16(server->rx), server->rx_len - 2);
+	assert_int_equal(load_be16(server->rx + 2), script.last_id);
+	return server;
+}
+
+static size_t tcp_answer(uint8_t *b, size_t cap, const struct tcp_peer *server)
+{
+	size_t n;
+
+	script.truncate = false;
+	n = make_answer(b + 2, cap - 2, (struct slice){ .p = server->rx + 14, .n = server->rx_len - 14 }, 0);
+	store_be16(b, (uint16_t)n);
+	return n + 2;
+}
+
+static void a_truncated_answer(void **state)
+{
+	struct asker a;
+	uint8_t b[600];
+
+	(void)state;
+	for (size_t split = 0; split < 70; split++) {
+		struct tcp_peer *server = start_truncated(&a);
+		size_t n = tcp_answer(b, sizeof(b), server);
+
+		if (split < n) {
+			tcp_peer_send(server, b, split, world_ms);
+			world_settle(&w);
+			assert_int_equal(a.done, 0);
+			tcp_peer_send(server, b + split, n - split, world_ms);
+			world_settle(&w);
+			expect(&a, "192.0.2.80");
+		}
+		world_fini(&w);
+	}
+}
+
+/* What a server can do to us over TCP: refuse, end early, answer something else, announce more than we read, go silent. */
+static void tcp_that_fails(void **state)
+{
+	enum { END, RESET, OTHER_ID, TRUNCATED_AGAIN, HUGE_ANSWER, SILENCE, WAYS };
+
+	(void)state;
+	for (int way = 0; way < WAYS; way++) {
+		struct asker a;
+		struct tcp_peer *server = start_truncated(&a);
+		static uint8_t b[2 + 65535];
+		size_t n = tcp_answer(b, 600, server);
+
+		script.s2_fails = 2; /* who is asked next, and cannot help */
+		if (way == OTHER_ID)
+			b[2] ^= 1;
+		if (way == TRUNCATED_AGAIN) {
+			script.truncate = true;
+			n = 2 + make_answer(b + 2, 598, (struct slice){ .p = server->rx + 14, .n = server->rx_len - 14 }, 0);
+			store_be16(b, (uint16_t)(n - 2));
+		}
+		if (way == HUGE_ANSWER) {
+			store_be16(b, 65535);
+			n = sizeof(b);
+		}
+		if (way == END || way == RESET)
+			n = 20;
+		if (way == SILENCE)
+			script.s1_mute = true;
+		else
+			tcp_peer_send(server, b, n, world_ms);
+		world_settle(&w);
+		if (way == END)
+			tcp_peer_close(server, world_ms);
+		if (way == RESET)
+			tcp_peer_reset(server);
+		world_run(&w, way == SILENCE ? RESOLVE_MS : 100);
+		assert_int_equal(a.done, 1);
+		assert_int_equal(a.err, VE_RESOLVE);
+		world_fini(&w);
+	}
+}
+
+static void without_tcp_the_next_server_is_asked(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	setup();
+	script.truncate = true; /* and nobody is on TCP port 53 */
+	assert_int_equal(ask(&a, "big.example"), 0);
+	world_run(&w, RESOLVE_MS);
+	assert_int_equal(a.done, 1);
+	assert_int_equal(a.err, VE_RESOLVE);
+	assert_true(script.s2_asked > 0);
+	world_fini(&w);
+}
+
+/* --- the search domain ---------------------------------------------------------------------------------- */
+
+static void the_search_domain(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	conf = world_conf();
+	conf.search = "corp.example";
+	start();
+	assert_int_equal(ask(&a, "intranet"), 0);
+	world_settle(&w);
+	expect(&a, "192.0.2.80");
+	assert_string_equal(script.last_name, "intranet.corp.example");
+	assert_int_equal(script.asked, 1);
+	assert_int_equal(ask(&a, "intranet."), 0); /* absolute */
+	world_settle(&w);
+	assert_string_equal(script.last_name, "intranet");
+	assert_int_equal(ask(&a, "www.example"), 0); /* has a dot */
+	world_settle(&w);
+	assert_string_equal(script.last_name, "www.example");
+	script.rcode = 3;
+	script.asked = 0;
+	assert_int_equal(ask(&a, "nobody"), 0);
+	world_settle(&w);
+	assert_int_equal(a.err, VE_RESOLVE);
+	assert_string_equal(script.last_name, "nobody");
+	assert_int_equal(script.asked, 2);
+	world_fini(&w);
+}
+
+static void the_domain_that_dhcp_names(void **state)
+{
+	struct asker a;
+
+	(void)state;
+	setup();
+	snprintf(w.ns->domain, sizeof(w.ns->domain), "lan.example");
+	assert_int_equal(ask(&a, "printer"), 0);
+	world_settle(&w);
+	assert_string_equal(script.last_name, "printer.lan.example");
+	world_fini(&w);
+	conf.search = ""; /* the user wants none */
+	start();
+	snprintf(w.ns->domain, sizeof(w.ns->domain), "lan.example");
+	assert_int_equal(ask(&a, "printer"), 0);
+	world_settle(&w);
+	assert_string_equal(script.last_name, "printer");
 	world_fini(&w);
 }
 
@@ -538,6 +766,8 @@ static void pointer_chains(void **state)
 		p.to_port = script.last_port;
 		world_send(&w, p);
 		world_settle(&w);
+		assert_int_equal(a.done, jumps <= 64);
+		world_run(&w, RESOLVE_MS); /* the question for IPv6 is never answered here */
 		assert_int_equal(a.done, 1);
 		assert_int_equal(a.err, jumps <= 64 ? 0 : VE_RESOLVE);
 	}
@@ -609,7 +839,7 @@ static void one_question_for_all(void **state)
 static void all_have_left(void **state)
 {
 	struct asker a;
-	struct ip ip;
+	struct ip_set found;
 
 	(void)state;
 	setup();
@@ -617,7 +847,7 @@ static void all_have_left(void **state)
 	resolve_cancel(&a.waiter);
 	world_settle(&w);
 	assert_int_equal(a.done, 0);
-	assert_true(resolve_cached(w.ns, "www.example", &ip));
+	assert_true(resolve_cached(w.ns, "www.example", &found));
 	world_fini(&w);
 }
 
@@ -729,7 +959,14 @@ int main(void)
 		cmocka_unit_test(aliases),
 		cmocka_unit_test(no_such_name),
 		cmocka_unit_test(a_name_without_address),
-		cmocka_unit_test(ip6_when_there_is_no_ip4),
+		cmocka_unit_test(both_families),
+		cmocka_unit_test(the_slower_family),
+		cmocka_unit_test(more_addresses_than_anybody_tries),
+		cmocka_unit_test(a_truncated_answer),
+		cmocka_unit_test(tcp_that_fails),
+		cmocka_unit_test(without_tcp_the_next_server_is_asked),
+		cmocka_unit_test(the_search_domain),
+		cmocka_unit_test(the_domain_that_dhcp_names),
 		cmocka_unit_test(nobody_answers),
 		cmocka_unit_test(the_first_server_is_dead),
 		cmocka_unit_test(servers_that_fail),
