@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "core/conf.h"
+#include "core/credential.h"
 #include "core/install_id.h"
 #include "core/log.h"
 #include "core/password.h"
@@ -35,7 +36,9 @@
 struct app {
 	uv_loop_t loop;
 	struct conf conf;
-	struct password password;
+	struct password password, new_password;
+	bool has_new_password;
+	struct credential credential;
 	struct trust *trust;
 	struct netstack *netstack;
 	struct targets targets;
@@ -47,6 +50,7 @@ struct app {
 	uv_signal_t stats_signal;
 	uv_timer_t patience; /* for what cannot be canceled, see close_all() */
 	bool was_ready;
+	bool was_stopped; /* by a signal */
 	bool pid_written;
 	bool stuck; /* a thread of libuv's is still looking up a name: exit() would wait for it */
 	struct fault fault; /* why we end; VE_CANCELED: asked to */
@@ -130,6 +134,7 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 	struct app *a = handle->data;
 
 	log_debug("signal %d: stopping", signum);
+	a->was_stopped = true;
 	tunnel_stop(a->tunnel);
 }
 
@@ -174,6 +179,7 @@ static bool asks_for_password(const struct conf *c)
 static int start_tunnel(struct app *a)
 {
 	static const struct tunnel_events events = { on_ready, on_lost, on_over };
+	const bool is_passwd = a->conf.command == CMD_PASSWD;
 	struct tunnel_conf c = {
 		.protocol = a->conf.protocol,
 		.host = a->conf.host,
@@ -183,6 +189,10 @@ static int start_tunnel(struct app *a)
 			.user = a->conf.user,
 			.password = asks_for_password(&a->conf) ? a->password.text : NULL,
 			.password_hash = a->conf.has_password_hash ? a->conf.password_hash : NULL,
+			.new_password = a->has_new_password ? a->new_password.text : NULL,
+			.change_password = is_passwd,
+			.certificate = { .p = a->credential.certificate, .n = a->credential.certificate_n },
+			.key = { .p = a->credential.key, .n = a->credential.key_n },
 			.hub = a->conf.hub,
 			.tcp_connections = a->conf.tcp_connections,
 			.udp_acceleration = a->conf.udp_acceleration,
@@ -192,7 +202,7 @@ static int start_tunnel(struct app *a)
 			.allow_unverified = a->conf.trust.insecure,
 			.mtu = a->conf.mtu,
 		},
-		.retries = a->conf.retries,
+		.retries = is_passwd ? 0 : a->conf.retries,
 		.retry_interval_ms = a->conf.retry_interval_ms,
 		.retry_first = a->conf.retries_given,
 	};
@@ -257,6 +267,8 @@ static int start(struct app *a)
 	r = start_netstack(a);
 	if (r != 0)
 		return r;
+	if (c->command == CMD_PASSWD) /* nobody needs a proxy for that */
+		return start_tunnel(a);
 	r = start_front(a);
 	if (r != 0)
 		return r;
@@ -285,8 +297,12 @@ static int run(struct app *a)
 	trust_free(a->trust);
 	if (a->pid_written)
 		unlink(a->conf.pid_file);
-	if (a->fault.err == VE_CANCELED) {
+	if (a->fault.err == VE_CANCELED && (a->was_stopped || a->conf.command != CMD_PASSWD)) {
 		log_info("stopped");
+		return a->conf.command == CMD_PASSWD ? ve_exit_status(VE_EOF) : 0; /* who knows what the server did */
+	}
+	if (a->fault.err == VE_CANCELED) {
+		log_info("%s", a->fault.text);
 		return 0;
 	}
 	log_error("%s", a->fault.text);
@@ -326,20 +342,38 @@ static int import_command(struct app *a)
 	return ve_exit_status(r);
 }
 
-static int connect_command(struct app *a)
+/* Whatever the login needs; afterwards the environment has no secret of ours to pass on. */
+static int get_secrets(struct app *a)
 {
+	const struct conf *c = &a->conf;
 	int r = 0;
 
-	if (!asks_for_password(&a->conf))
-		unsetenv("SOFTSOCKS_PASSWORD"); /* not ours to pass on, as in password_get() */
-	else
-		r = password_get(&a->password, &a->conf, &a->fault);
-	if (r != 0) {
-		log_error("%s", a->fault.text);
-		return ve_exit_status(r);
+	if (asks_for_password(c))
+		r = password_get(&a->password, c, &a->fault);
+	if (r == 0 && credential_is_given(c))
+		r = credential_load(&a->credential, c, &a->fault);
+	if (r == 0 && (c->command == CMD_PASSWD || c->new_password_file)) {
+		r = password_get_new(&a->new_password, c, &a->fault);
+		a->has_new_password = r == 0;
 	}
-	r = run(a);
+	password_forget_env();
+	return r;
+}
+
+/* A connection, or only as much of one as a new password takes. */
+static int connect_command(struct app *a)
+{
+	int r = get_secrets(a);
+
+	if (r == 0) {
+		r = run(a);
+	} else {
+		log_error("%s", a->fault.text);
+		r = ve_exit_status(r);
+	}
+	credential_fini(&a->credential);
 	wipe(&a->password, sizeof(a->password));
+	wipe(&a->new_password, sizeof(a->new_password));
 	return r;
 }
 
@@ -369,9 +403,6 @@ int main(int argc, char **argv)
 		status = import_command(&a);
 		break;
 	case CMD_PASSWD:
-		log_error("passwd: not in this version");
-		status = ve_exit_status(VE_USAGE);
-		break;
 	case CMD_CONNECT:
 		status = connect_command(&a);
 		break;
