@@ -460,9 +460,11 @@ static void put_comments(struct writer *w)
 	} login[] = {
 		{ VPN_K_HASHED_PASSWORD, 1 }, { VPN_K_ENCRYPTED_PASSWORD, 2 }, { VPN_K_CLIENT_CERT, 3 }, { VPN_K_CLIENT_KEY, 3 },
 	};
+	static const char heading[] = "\n# What else is in the account file:\n";
 	const struct vpn_account *a = w->a;
+	size_t before = w->n;
 
-	put_str(w, "\n# What else is in the account file:\n");
+	put_str(w, heading);
 	for (size_t i = 0; i < ARRAY_LEN(login); i++) {
 		if (value(w, login[i].key)->line > 0 && login[i].type != value(w, VPN_K_AUTH_TYPE)->number)
 			put(w, "# %s: left out, this login does not use it\n", vpn_keys[login[i].key].name);
@@ -481,6 +483,10 @@ static void put_comments(struct writer *w)
 	}
 	if (a->nunknown > VPN_UNKNOWN_MAX)
 		put(w, "# and %zu more that are unknown to softsocks\n", a->nunknown - VPN_UNKNOWN_MAX);
+	if (!w->no_memory && w->n == before + strlen(heading)) {
+		w->n = before; /* nothing else */
+		w->p[w->n] = '\0';
+	}
 }
 
 static void put_heading(struct writer *w)
