@@ -99,7 +99,7 @@ static void normal_name(char ret[static HOST_MAX + 1], const char *name)
 	for (size_t i = 0; i < n; i++)
 		ret[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
 	ret[n] = '\0';
-	if (n > 0 && ret[n - 1] == '.' && strchr(ret, '.') != ret + n - 1)
+	if (n > 1 && ret[n - 1] == '.' && ret[n - 2] != '.' && strchr(ret, '.') != ret + n - 1)
 		ret[n - 1] = '\0';
 }
 
