@@ -58,17 +58,36 @@ static void check_server(const struct conf *c)
 	CHECK(c->hub[0] != '\0');
 }
 
+static void check_listener(const struct conf *c, const struct listen_addr *l, bool has_password)
+{
+	if (l->path) {
+		CHECK(l->path[0] != '\0' && strlen(l->path) <= SOCKET_PATH_MAX);
+		return;
+	}
+	CHECK(l->at.ip.family != IP_NONE);
+	CHECK(c->allow_remote || has_password || l->at.ip.b[0] == 127 || l->at.ip.family == IP_V6);
+}
+
 static void check_conf(const struct conf *c)
 {
 	if (c->command == CMD_HELP || c->command == CMD_VERSION)
 		return;
-	check_server(c);
-	CHECK(c->anonymous == (c->user[0] == '\0'));
-	CHECK(c->nlisten >= 1 && c->nlisten <= LISTENERS_MAX);
-	for (unsigned i = 0; i < c->nlisten; i++) {
-		CHECK(c->listen[i].at.ip.family != IP_NONE);
-		CHECK(c->allow_remote || c->listen[i].at.ip.b[0] == 127 || c->listen[i].at.ip.family == IP_V6);
+	if (c->command == CMD_IMPORT) {
+		CHECK(c->import_file);
+		return;
 	}
+	check_server(c);
+	CHECK(c->anonymous || c->user[0] != '\0');
+	CHECK((c->nlisten >= 1 || c->has_stdio) && c->nlisten <= LISTENERS_MAX);
+	for (unsigned i = 0; i < c->nlisten; i++)
+		check_listener(c, &c->listen[i], c->proxy_user != NULL);
+	CHECK(c->nlocal <= FORWARDS_MAX && c->nremote <= FORWARDS_MAX && c->nroutes <= ROUTES_MAX);
+	for (unsigned i = 0; i < c->nlocal; i++)
+		check_listener(c, &c->local[i].from, false);
+	CHECK(!c->proxy_user == !c->proxy_password_file);
+	CHECK((c->cert_data.n > 0) == (c->key_data.n > 0) && !c->cert_file == !c->key_file);
+	CHECK((c->auth_methods & AUTH_CERTIFICATE) == 0 || c->cert_data.n > 0 || c->cert_file || c->p12_file);
+	CHECK(c->tcp_connections >= 1 && c->tcp_connections <= SESSION_CHANNELS_MAX);
 	CHECK(c->trust.npins <= TRUST_PINS_MAX && !(c->trust.npins > 0 && c->trust.insecure));
 	CHECK(!c->password_file || c->password_fd < 0);
 	CHECK(c->mtu == 0 || (c->mtu >= 576 && c->mtu <= 1500));

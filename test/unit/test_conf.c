@@ -947,6 +947,37 @@ static void make_file(const char *path, const void *p, size_t n)
 	assert_int_equal(fclose(f), 0);
 }
 
+static void note_line(void *ctx, enum log_level level, const char *line)
+{
+	assert_int_equal(level, LOG_WARN);
+	snprintf(ctx, 200, "%s", line);
+}
+
+static void test_public_secrets(void **state)
+{
+	char dir[] = "/tmp/softsocks-test-XXXXXX", path[64], line[200] = "";
+	struct conf c = { .secrets_file = path };
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/conf", dir);
+	make_file(path, "x", 1);
+	log_set_sink(note_line, line);
+	assert_int_equal(chmod(path, 0640), 0);
+	conf_warn_of_public_secrets(&c);
+	assert_string_equal(line, "");
+	assert_int_equal(chmod(path, 0644), 0);
+	conf_warn_of_public_secrets(&c);
+	assert_non_null(strstr(line, "/conf: there are secrets in it, and every user"));
+	line[0] = '\0';
+	c.secrets_file = NULL;
+	conf_warn_of_public_secrets(&c);
+	assert_string_equal(line, "");
+	log_set_sink(NULL, NULL);
+	unlink(path);
+	rmdir(dir);
+}
+
 static void test_real_files(void **state)
 {
 	static char big[CONF_FILE_MAX + 1];
@@ -982,6 +1013,401 @@ static void test_real_files(void **state)
 	free(text);
 	unlink(path);
 	rmdir(dir);
+}
+
+/* --- the local side ------------------------------------------------------------------------------------- */
+
+static void test_socket_paths(void **state)
+{
+	char path[SOCKET_PATH_MAX + 8] = "unix:";
+
+	(void)state;
+	GOOD("-l", "unix:/run/x:y", "-l", "unix:rel", "-l", "1", URL); /* nobody else can connect to a path */
+	assert_int_equal(conf.nlisten, 3);
+	assert_string_equal(conf.listen[0].path, "/run/x:y");
+	assert_string_equal(conf.listen[1].path, "rel");
+	assert_null(conf.listen[2].path);
+	good(ENV("SOFTSOCKS_LISTEN=unix:/a, 5 unix:/b"), URL, NULL);
+	assert_string_equal(conf.listen[2].path, "/b");
+	BAD("command line: --listen \"unix:\": the path of the socket is missing", "-l", "unix:", URL);
+	memset(path + 5, 'p', SOCKET_PATH_MAX);
+	GOOD("-l", path, URL);
+	path[5 + SOCKET_PATH_MAX] = 'p';
+	BAD("command line: --listen \"unix:ppp", "-l", path, URL);
+	assert_non_null(strstr(fault.text, "can have 107 bytes at most"));
+}
+
+static void test_proxy_auth(void **state)
+{
+	static const char *const wrong[] = { "x", ":f", "u:", ":", "a\x01:f", "\xff:f" };
+
+	(void)state;
+	GOOD("-l", "0.0.0.0:1", "--proxy-auth", "us er:/etc/p:q", URL);
+	assert_string_equal(conf.proxy_user, "us er");
+	assert_string_equal(conf.proxy_password_file, "/etc/p:q");
+	assert_false(conf.allow_remote);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		BAD("command line: --proxy-auth \"", "--proxy-auth", wrong[i], URL);
+	BAD("command line: --listen \"[::]:1\": other machines could reach it, and the proxy asks nobody", "-l", "[::]:1", URL);
+	assert_non_null(strstr(fault.text, "--proxy-auth"));
+}
+
+static void check_forward(const struct forward *fw, const char *from, const char *to, bool udp)
+{
+	char text[DEST_TEXT_MAX];
+
+	assert_string_equal(fw->from.path ? fw->from.path : dest_text(&fw->from.at, text), from);
+	assert_string_equal(dest_text(&fw->to, text), to);
+	assert_int_equal(fw->udp, udp);
+}
+
+static void test_local_forwards(void **state)
+{
+	static const struct {
+		const char *in, *from, *to;
+		bool udp;
+	} right[] = {
+		{ "8080:web:80", "127.0.0.1:8080", "web:80", false },
+		{ "0:web:80", "127.0.0.1:0", "web:80", false },
+		{ "53:10.0.0.1:53/udp", "127.0.0.1:53", "10.0.0.1:53", true },
+		{ "127.1.2.3:80:web:65535", "127.1.2.3:80", "web:65535", false },
+		{ "localhost:80:web:1", "127.0.0.1:80", "web:1", false },
+		{ "[::1]:80:[2001:db8::1]:81", "[::1]:80", "[2001:db8::1]:81", false },
+		{ "80:[::1]:81/udp", "127.0.0.1:80", "[::1]:81", true },
+		{ "unix:/run/s:web:80", "/run/s", "web:80", false },
+		{ "unix:/run/a:b:web:80", "/run/a:b", "web:80", false },
+		{ "unix:/run/s:[::1]:80", "/run/s", "[::1]:80", false },
+	};
+	static const char *const wrong[] = {
+		"", "80", "80:web", "web:80", "80:web:0", "80:web:65536", "80:web:", "80::80", ":80:web:80", "65536:web:80",
+		"80:web:80/tcp", "80:web:80/udp/udp", "x:80:web:80", "80:we b:80", "80:[::1:80", "80:::1:80", "80:[web]:80",
+		"unix::web:80", "80:web:80/", "/udp", ":/udp", "a:/udp",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+		GOOD("-L", right[i].in, URL);
+		assert_int_equal(conf.nlocal, 1);
+		check_forward(&conf.local[0], right[i].from, right[i].to, right[i].udp);
+		assert_int_equal(conf.nlisten, 1);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		BAD("command line: --local-forward \"", "-L", wrong[i], URL);
+	BAD("command line: --local-forward \"unix:/s:web:80/udp\": a socket in the file system takes connections only", "-L",
+	    "unix:/s:web:80/udp", URL);
+	file_text = "local-forward = 1:a:1\n\nlocal-forward = 0.0.0.0:2:b:2";
+	BAD("f:3: local-forward \"0.0.0.0:2\": other machines could reach it, and a forward asks nobody", "-c", "f", URL);
+	BAD("f:3: local-forward \"0.0.0.0:2\"", "-c", "f", "--proxy-auth=a:b", URL); /* that is not for forwards */
+	GOOD("-c", "f", "--allow-remote", URL);
+	check_forward(&conf.local[1], "0.0.0.0:2", "b:2", false);
+	GOOD("-c", "f", "-L3:c:3", URL); /* replaced as a whole */
+	assert_int_equal(conf.nlocal, 1);
+	file_text = NULL;
+}
+
+static void test_remote_forwards(void **state)
+{
+	static const char *const wrong[] = { "0:web:80", "65536:web:80", "127.0.0.1:80:web:80", "unix:/s:web:80", "80:web",
+					     "080808:web:80x", "000000080:web:80" };
+
+	(void)state;
+	GOOD("-R", "80:localhost:8080", "-R80:127.0.0.1:81/udp", "--remote-forward=81:[::1]:1", URL);
+	assert_int_equal(conf.nremote, 3);
+	assert_int_equal(conf.remote[0].from.at.port, 80);
+	assert_int_equal(conf.remote[2].from.at.port, 81);
+	assert_true(conf.remote[1].udp);
+	assert_string_equal(conf.remote[0].to.name, "localhost");
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		BAD("command line: --remote-forward \"", "-R", wrong[i], URL);
+	BAD("command line: --remote-forward \"80:b:2\": TCP port 80 is forwarded already", "-R80:a:1", "-R80:b:2", URL);
+}
+
+static void test_forward_bounds(void **state)
+{
+	(void)state;
+	for (unsigned n = FORWARDS_MAX; n <= FORWARDS_MAX + 1; n++) {
+		char local[1024] = "SOFTSOCKS_LOCAL_FORWARD=", remote[1024] = "SOFTSOCKS_REMOTE_FORWARD=";
+
+		for (unsigned i = 0; i < n; i++) {
+			snprintf(local + strlen(local), sizeof(local) - strlen(local), "%u:h:1,", i);
+			snprintf(remote + strlen(remote), sizeof(remote) - strlen(remote), "%u:h:1,", i + 1);
+		}
+		if (n == FORWARDS_MAX) {
+			good(ENV(local, remote), URL, NULL);
+			assert_int_equal(conf.nlocal, n);
+			assert_int_equal(conf.nremote, n);
+			continue;
+		}
+		bad("environment: SOFTSOCKS_LOCAL_FORWARD \"64:h:1\": there can be 64 forwards at most", ENV(local), URL, NULL);
+		bad("environment: SOFTSOCKS_REMOTE_FORWARD \"65:h:1\": there can be 64 forwards at most", ENV(remote), URL, NULL);
+	}
+}
+
+static void test_stdio(void **state)
+{
+	(void)state;
+	GOOD("-W", "[::1]:22", URL);
+	assert_true(conf.has_stdio);
+	assert_int_equal(conf.stdio.port, 22);
+	assert_int_equal(conf.nlisten, 0); /* the default one is not wanted */
+	GOOD("-W", "host:22", "-l", "1080", URL);
+	assert_int_equal(conf.nlisten, 1);
+	good(ENV("SOFTSOCKS_LISTEN=5"), "--stdio=host:22", URL, NULL);
+	assert_int_equal(conf.nlisten, 1);
+	BAD("command line: --stdio \"host\": expected HOST:PORT", "-W", "host", URL);
+	BAD("command line: --stdio \"a/b:1\": expected HOST:PORT", "-W", "a/b:1", URL);
+	BAD("command line: --ready-fd: --stdio needs standard output for itself", "-W", "host:22", "--ready-fd=1", URL);
+	GOOD("-W", "host:22", "--ready-fd=3", URL);
+}
+
+static void test_routes(void **state)
+{
+	char env[ROUTES_MAX * 16 + 64] = "SOFTSOCKS_ROUTE=";
+
+	(void)state;
+	GOOD(URL);
+	assert_int_equal(conf.nroutes, 0);
+	assert_null(conf.routes);
+	file_text = "route = 10.0.0.0/8=tunnel\nroute = *=direct";
+	GOOD("-c", "f", URL);
+	assert_int_equal(conf.nroutes, 2);
+	assert_int_equal(conf.routes[0].action, ROUTE_TUNNEL);
+	assert_int_equal(conf.routes[1].action, ROUTE_DIRECT);
+	GOOD("-c", "f", "--route=*:25=block", URL);
+	assert_int_equal(conf.nroutes, 1);
+	assert_int_equal(conf.routes[0].port_to, 25);
+	BAD("command line: --route \"x\": expected PATTERN[:PORT[-PORT]]=ACTION", "-c", "f", "--route=x", URL);
+	file_text = NULL;
+	for (unsigned i = 0; i < ROUTES_MAX; i++)
+		snprintf(env + strlen(env), sizeof(env) - strlen(env), "*:%u=block,", i + 1);
+	good(ENV(env), URL, NULL);
+	assert_int_equal(conf.nroutes, ROUTES_MAX);
+	snprintf(env + strlen(env), sizeof(env) - strlen(env), "*=block");
+	bad("environment: SOFTSOCKS_ROUTE \"*=block\": there can be 256 routes at most", ENV(env), URL, NULL);
+}
+
+static void test_times_and_search(void **state)
+{
+	(void)state;
+	GOOD(URL);
+	assert_int_equal(conf.connect_ms, FLOW_CONNECT_MS); /* what the table says is what the stack does by itself */
+	assert_int_equal(conf.idle_ms, 0);
+	assert_null(conf.search);
+	GOOD("--connect-timeout=0.1", "--idle-timeout=604800", "--search=corp.example.", URL);
+	assert_int_equal(conf.connect_ms, 100);
+	assert_int_equal(conf.idle_ms, 604800000);
+	assert_string_equal(conf.search, "corp.example");
+	GOOD("--connect-timeout=300", "--search=none", URL);
+	assert_string_equal(conf.search, "");
+	bad_everywhere("connect-timeout", "SOFTSOCKS_CONNECT_TIMEOUT", "0.099", "expected seconds from 0.1 to 300");
+	bad_everywhere("connect-timeout", "SOFTSOCKS_CONNECT_TIMEOUT", "300.001", "expected seconds from 0.1 to 300");
+	bad_everywhere("idle-timeout", "SOFTSOCKS_IDLE_TIMEOUT", "604801", "expected seconds from 0 to 604800");
+	bad_everywhere("search", "SOFTSOCKS_SEARCH", ".corp", "expected a domain name, or none");
+	bad_everywhere("search", "SOFTSOCKS_SEARCH", "10.0.0.1", "expected a domain name, or none");
+}
+
+/* --- SoftEther ------------------------------------------------------------------------------------------ */
+
+static void test_softether_options(void **state)
+{
+	static const char *const only[][2] = {
+		{ "--cert=f", "cert" }, { "--key=f", "key" }, { "--p12=f", "p12" }, { "--key-password-file=f", "key-password-file" },
+		{ "--new-password-file=f", "new-password-file" }, { "--tcp-connections=1", "tcp-connections" },
+		{ "--udp-acceleration=off", "udp-acceleration" }, { "--compress", "compress" },
+		{ "--half-connection", "half-connection" }, { "--nat-traversal=on", "nat-traversal" },
+	};
+
+	(void)state;
+	GOOD(URL);
+	assert_int_equal(conf.tcp_connections, 1);
+	assert_int_equal(conf.udp_acceleration, UDP_V2);
+	assert_false(conf.compress || conf.half_connection);
+	assert_null(conf.rendezvous);
+	GOOD("--tcp-connections=32", "--udp-acceleration=v1", "--compress", "--half-connection", URL);
+	assert_int_equal(conf.tcp_connections, 32);
+	assert_int_equal(conf.udp_acceleration, UDP_V1);
+	assert_true(conf.compress && conf.half_connection);
+	GOOD("--udp-acceleration=off", URL);
+	assert_int_equal(conf.udp_acceleration, UDP_OFF);
+	bad_everywhere("tcp-connections", "SOFTSOCKS_TCP_CONNECTIONS", "0", "expected a number from 1 to 32");
+	bad_everywhere("tcp-connections", "SOFTSOCKS_TCP_CONNECTIONS", "33", "expected a number from 1 to 32");
+	bad_everywhere("udp-acceleration", "SOFTSOCKS_UDP_ACCELERATION", "v2", "expected on, off or v1");
+	BAD("command line: --half-connection: it needs two connections", "--half-connection", URL);
+	for (size_t i = 0; i < ARRAY_LEN(only); i++) {
+		char line[128];
+
+		snprintf(line, sizeof(line), "command line: --%s: it is for softether:// only", only[i][1]);
+		BAD(line, only[i][0], "sstp://a@h");
+	}
+	file_text = "password-hash = EZ1x21a4z2HWuwog0BF29lD7S6E=";
+	BAD("f:1: password-hash: it is for softether:// only", "-c", "f", "sstp://a@h");
+	file_text = NULL;
+	BAD("command line: --auth: mschapv2, chap and pap are for sstp://", "--auth=pap", "softether://a@h/H");
+	BAD("command line: --auth: password, plain and certificate are for softether://", "--auth=password", "sstp://a@h");
+	BAD("command line: --auth: password, plain and certificate are for softether://", "--auth=plain", "sstp://a@h");
+	BAD("command line: --auth \"plain,pap\": expected", "--auth=plain,pap", "sstp://a@h");
+	BAD("command line: --auth: the server wants to know whose login it is", "--auth=plain", URL);
+	BAD("command line: --insecure: --auth plain sends the password itself", "--auth=plain", "--insecure",
+	    "softether://a@h/H");
+}
+
+static void test_nat_traversal(void **state)
+{
+	static const char udp[] = "softether+udp://h/H";
+
+	(void)state;
+	GOOD(udp);
+	assert_string_equal(conf.protocol->scheme, "softether+udp");
+	assert_int_equal(conf.port, 443);
+	assert_null(conf.rendezvous);
+	GOOD("--nat-traversal=on", udp);
+	assert_string_equal(conf.rendezvous, "");
+	GOOD("--nat-traversal=n.example:77", udp);
+	assert_string_equal(conf.rendezvous, "n.example:77");
+	GOOD("--nat-traversal=192.0.2.1", udp);
+	assert_string_equal(conf.rendezvous, "192.0.2.1");
+	GOOD("--nat-traversal=n", "--nat-traversal=off", udp);
+	assert_null(conf.rendezvous);
+	bad_everywhere("nat-traversal", "SOFTSOCKS_NAT_TRAVERSAL", "h:0", "expected on, off, HOST or HOST:PORT");
+	bad_everywhere("nat-traversal", "SOFTSOCKS_NAT_TRAVERSAL", "a/b", "expected on, off, HOST or HOST:PORT");
+	bad_everywhere("nat-traversal", "SOFTSOCKS_NAT_TRAVERSAL", "[::1]:5", "SoftEther's NAT traversal has IPv4 only");
+	BAD("command line: --nat-traversal: it finds a way for UDP: it needs a URL", "--nat-traversal=on", URL);
+}
+
+#define AT "softether://a@h/H"
+
+static void test_certificates(void **state)
+{
+	(void)state;
+	GOOD("--cert=c", "--key=k", "--key-password-file=p", AT);
+	assert_int_equal(conf.auth_methods, AUTH_CERTIFICATE); /* it says so by itself */
+	assert_string_equal(conf.cert_file, "c");
+	assert_string_equal(conf.key_file, "k");
+	assert_string_equal(conf.key_password_file, "p");
+	GOOD("--p12=f", "--auth=certificate", AT);
+	assert_string_equal(conf.p12_file, "f");
+	BAD("command line: --cert: it needs --key", "--cert=c", AT);
+	BAD("command line: --key: it needs --cert", "--key=k", AT);
+	BAD("command line: --key-password-file: it needs --key or --p12", "--key-password-file=k", AT);
+	BAD("command line: --auth: certificate needs --cert and --key, or --p12", "--auth=certificate", AT);
+	BAD("command line: --p12 \"f\": there is --cert already: only one of them can give the certificate", "--cert=c",
+	    "--p12=f", AT);
+	BAD("command line: --key \"k\": there is --p12 already: only one of them can give the key", "--p12=f", "--key=k", AT);
+	BAD("command line: --p12: --auth names another way", "--p12=f", "--auth=password", AT);
+	BAD("command line: --p12: --auth names another way", "--p12=f", "--auth=anonymous", AT);
+	BAD("command line: --password-file: a login with a certificate has no password", "--p12=f", "--password-file=p", AT);
+	BAD("command line: --p12: the server wants to know whose login it is", "--p12=f", URL);
+	file_text = "cert-data = MIIBAg==\nkey-data = MIICAg==\nurl = " AT;
+	GOOD("-c", "f");
+	assert_int_equal(conf.cert_data.n, 4);
+	assert_memory_equal(conf.key_data.p, "\x30\x82\x02\x02", 4);
+	assert_string_equal(conf.secrets_file, "f");
+	GOOD("-c", "f", "--p12=x"); /* a higher source replaces it all */
+	assert_int_equal(conf.cert_data.n, 0);
+	assert_int_equal(conf.key_data.n, 0);
+	GOOD("-c", "f", "--cert=x", "--key=y");
+	assert_int_equal(conf.cert_data.n, 0);
+	BAD("command line: --key: it needs --cert", "-c", "f", "--key=y");
+	file_text = "cert-data = MIIBAg==";
+	BAD("f:1: cert-data: it needs key-data", "-c", "f", AT);
+	file_text = "key-data = MIIBAg==";
+	BAD("f:1: key-data: it needs cert-data", "-c", "f", AT);
+	file_text = "cert-data = MIIBAg=";
+	BAD("f:1: cert-data \"MIIBAg=\": expected a certificate, DER in Base64", "-c", "f", AT);
+	file_text = "cert = c\nkey-data = MIIBAg==";
+	BAD("f:2: key-data: it needs cert-data", "-c", "f", AT); /* files, or data: not one of each */
+	file_text = "cert = c\nkey = k\np12 = f";
+	BAD("f:3: p12 \"f\": there is --cert already", "-c", "f", AT);
+	file_text = NULL;
+	BAD("command line: cert-data is for a config file only", "--cert-data=MIIBAg==", AT);
+	BAD("command line: a key-data is not given as an option", "--key-data=MIIBAg==", AT);
+	bad("command line: --cert: it needs --key", ENV("SOFTSOCKS_KEY_DATA=MIIBAg==", "SOFTSOCKS_CERT_DATA=x"), "--cert=c", AT,
+	    NULL); /* they are no variables */
+}
+
+static void test_passwords_in_files(void **state)
+{
+	char text[PASSWORD_MAX + 32];
+
+	(void)state;
+	file_text = "password = \"a b#\\\"\"";
+	GOOD("-c", "f", AT);
+	assert_string_equal(conf.password_text, "a b#\"");
+	assert_string_equal(conf.secrets_file, "f");
+	GOOD("-c", "f", AT, "--password-file=p");
+	assert_null(conf.password_text);
+	assert_string_equal(conf.secrets_file, "f"); /* it is still in there */
+	bad("f:1: password: without a user the login is anonymous", ENV("X=1"), "-c", "f", URL, NULL);
+	for (size_t n = PASSWORD_MAX; n <= PASSWORD_MAX + 1; n++) {
+		snprintf(text, sizeof(text), "password = %0*d", (int)n, 0);
+		file_text = text;
+		if (n == PASSWORD_MAX)
+			GOOD("-c", "f", AT);
+		else
+			BAD("f:1: password: expected a password of 1 to 255 bytes", "-c", "f", AT);
+	}
+	file_text = "password-hash = EZ1x21a4z2HWuwog0BF29lD7S6E=";
+	GOOD("-c", "f", AT);
+	assert_true(conf.has_password_hash);
+	assert_int_equal(conf.password_hash[19], 0xa1);
+	GOOD("-c", "f", AT, "--password-fd=5");
+	assert_false(conf.has_password_hash);
+	BAD("f:1: password-hash: --auth plain sends the password itself", "-c", "f", AT, "--auth=plain");
+	file_text = "password-hash = EZ1x21a4z2HWuwog0BF29lD7Sw==";
+	BAD("f:1: password-hash: expected 20 bytes in Base64", "-c", "f", AT);
+	file_text = "password = x\npassword-file = y";
+	BAD("f:2: password-file \"y\": there is password already", "-c", "f", AT);
+	file_text = "mtu = 600";
+	GOOD("-c", "f", AT);
+	assert_null(conf.secrets_file);
+	file_text = NULL;
+	/* SOFTSOCKS_PASSWORD is for password.c alone */
+	good(ENV("SOFTSOCKS_PASSWORD=x\xff"), "--password-file=p", AT, NULL);
+	assert_null(conf.password_text);
+}
+
+/* --- commands ------------------------------------------------------------------------------------------- */
+
+static void test_commands(void **state)
+{
+	(void)state;
+	GOOD("import", "x.vpn");
+	assert_int_equal(conf.command, CMD_IMPORT);
+	assert_string_equal(conf.import_file, "x.vpn");
+	GOOD("--log-level=debug", "import", "--log-format=json", "x");
+	BAD("import: expected the name of an account file", "import");
+	BAD("command line: more than one argument that is no option: expected one account file", "import", "a", "b");
+	BAD("command line: --mtu: import takes no options", "import", "a", "--mtu=600");
+	good(ENV("SOFTSOCKS_MTU=600"), "import", "a", NULL); /* the environment is for every command */
+	GOOD("passwd", AT, "--new-password-file=n", "--password-file=o");
+	assert_int_equal(conf.command, CMD_PASSWD);
+	assert_string_equal(conf.new_password_file, "n");
+	BAD("passwd: whose password?", "passwd", URL);
+	BAD("passwd: only SoftEther lets users set a password", "passwd", "sstp://a@h");
+	BAD("command line: --auth: passwd needs a login with the password", "passwd", AT, "--auth=anonymous");
+	BAD("command line: --auth: passwd needs a login with the password", "passwd", AT, "--auth=plain");
+	BAD("command line: --stdio: passwd sets a new password", "passwd", AT, "-W", "h:1");
+	BAD("command line: --listen: passwd sets a new password", "passwd", AT, "-l1");
+	BAD("no server: expected a URL", "passwd");
+	file_text = "listen = 5\nlocal-forward = 1:h:1\nurl = " AT; /* the file is for connect as well */
+	GOOD("passwd", "-c", "f");
+	file_text = NULL;
+}
+
+/* An account file needs no other option, and is outweighed like a config file. */
+static void test_account_file(void **state)
+{
+	(void)state;
+	file_text = "declare root\n{\ndeclare ClientOption\n{\nstring Hostname vh\nstring HubName VH\nuint MaxConnection 4\n}\n}\n";
+	GOOD("-c", "x.vpn");
+	assert_string_equal(conf.host, "vh");
+	assert_int_equal(conf.tcp_connections, 4);
+	GOOD("-c", "x.vpn", "--tcp-connections=2", "check");
+	assert_int_equal(conf.tcp_connections, 2);
+	BAD("x.vpn: tcp-connections: it is for softether:// only", "-c", "x.vpn", "sstp://a@h"); /* no line: it is not ours */
+	file_text = "declare root\n{\n";
+	BAD("account file x.vpn, line 3: the file is cut off", "-c", "x.vpn");
+	file_text = NULL;
 }
 
 /* --- the texts ------------------------------------------------------------------------------------------ */
@@ -1096,6 +1522,21 @@ int main(void)
 		cmocka_unit_test(test_file_truncations),
 		cmocka_unit_test(test_file_cannot_be_read),
 		cmocka_unit_test(test_real_files),
+		cmocka_unit_test(test_public_secrets),
+		cmocka_unit_test(test_socket_paths),
+		cmocka_unit_test(test_proxy_auth),
+		cmocka_unit_test(test_local_forwards),
+		cmocka_unit_test(test_remote_forwards),
+		cmocka_unit_test(test_forward_bounds),
+		cmocka_unit_test(test_stdio),
+		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_times_and_search),
+		cmocka_unit_test(test_softether_options),
+		cmocka_unit_test(test_nat_traversal),
+		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_passwords_in_files),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_account_file),
 		cmocka_unit_test(test_texts_name_every_option),
 		cmocka_unit_test(test_help_text),
 		cmocka_unit_test(test_man_text),
