@@ -186,6 +186,7 @@ static struct {
 	uint64_t deadline;
 	struct fake_session *now;
 	const struct session_ops *ops;
+	bool goes_on_later;  /* when channel 0 is gone, the next tick dials it again */
 	bool goes_on;        /* when channel 0 is gone, it is dialed again; others are not missed */
 	bool indifferent;    /* it does not react to the end of anything */
 	bool ticks_for_ever; /* each tick wants another one at once */
@@ -257,6 +258,8 @@ static void fake_channel_closed(struct session *s, unsigned channel, const struc
 	sess.closed_by = *f;
 	if (sess.goes_on)
 		fake->lost_first |= channel == 0;
+	else if (sess.goes_on_later)
+		fake->deadline = 0;
 	else if (!sess.indifferent)
 		fake->end = *f;
 }
@@ -395,7 +398,8 @@ static void fake_tick(struct session *s, uint64_t now_ms)
 	if (!sess.ticks_for_ever)
 		fake_of(s)->deadline = UINT64_MAX;
 	sess.ticks++;
-	if (sess.ticks == 1)
+	fake_of(s)->lost_first |= sess.goes_on_later;
+	if (sess.ticks == 1 && !sess.goes_on_later)
 		assert_int_equal(buf_put(&fake_of(s)->tx[0], "tick", 4), 0);
 }
 
@@ -1050,6 +1054,28 @@ static void test_first_channel_is_dialed_again(void **state)
 	assert_int_equal(up.lost, 0);
 }
 
+/* Servers mind dials that come too fast: a session may take its time, as long as it has a time. */
+static void test_first_channel_is_dialed_again_later(void **state)
+{
+	(void)state;
+	sess.goes_on_later = true;
+	start(0, false);
+	come_up();
+	wire_ends(VE_LOST, "connection reset");
+	assert_int_equal(wire.opened, 1);
+	assert_int_equal(up.over, 0);
+	while (wire.opened == 1)
+		uv_run(&up.loop, UV_RUN_ONCE);
+	ends(&wire.all[1], VE_CONNECT, "network is unreachable");
+	while (wire.opened == 2)
+		uv_run(&up.loop, UV_RUN_ONCE);
+	opens(&wire.all[2]);
+	brings(&wire.all[2], "f");
+	assert_int_equal(net.frames, 1);
+	assert_int_equal(net.downs, 0);
+	assert_int_equal(up.over + up.lost, 0);
+}
+
 static void test_dial_that_fails(void **state)
 {
 	(void)state;
@@ -1307,6 +1333,7 @@ int main(void)
 		T(test_channels_share_a_turn),
 		T(test_one_channel_ends_and_the_others_go_on),
 		T(test_first_channel_is_dialed_again),
+		T(test_first_channel_is_dialed_again_later),
 		T(test_dial_that_fails),
 		T(test_last_channel_speaks_for_an_indifferent_session),
 		T(test_hangup_sends_first),
