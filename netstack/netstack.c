@@ -74,6 +74,7 @@
 #else
 #define POISON_SPARES 0
 #endif
+#define TCP_HEADS 40u       /* IPv4's and TCP's */
 #define PIECES_MAX 16u      /* of one packet: headers, and payload across two or three chunks */
 #define DISPATCH_ROUNDS 16u /* events that cause events; more than a few would be a loop between two front-ends */
 
@@ -609,6 +610,7 @@ static int on_up(void *link, const struct link_facts *facts, const struct link_o
 	assert(!ns->owner);
 	enter_link_op(ns);
 	ns->facts = *facts;
+	netstack_tcp_mtu_set(facts->tcp_mss > 0 ? (uint16_t)(facts->tcp_mss + TCP_HEADS) : 0);
 	ns->failed = false;
 	ns->address_by = netstack_now() + DHCP_WAIT_MS;
 	r = add_netif(ns, facts->kind == LINK_ETHERNET ? &link_ethernet : &link_ip);

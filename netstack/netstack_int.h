@@ -34,6 +34,9 @@ uint64_t netstack_now(void);
 /* Tests bring their own clock; NULL: the system's again. */
 void netstack_clock_set(uint64_t (*now_ms)(void));
 
+/* The largest packet that a segment of a new TCP connection may make, 0: what the link takes. */
+void netstack_tcp_mtu_set(uint16_t mtu);
+
 /* Where netstack_random() gets its bytes from; also draws the key of netstack_tcp_isn(). */
 void netstack_random_set(void (*random)(void *ctx, void *to, size_t n), void *ctx);
 

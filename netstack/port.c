@@ -44,6 +44,20 @@ u32_t sys_now(void)
 	return (u32_t)netstack_now();
 }
 
+/* --- TCP's packets -------------------------------------------------------------------------------------- */
+
+static uint16_t tcp_mtu; /* 0: what the link takes */
+
+void netstack_tcp_mtu_set(uint16_t mtu)
+{
+	tcp_mtu = mtu;
+}
+
+uint16_t netstack_tcp_mtu(uint16_t mtu)
+{
+	return tcp_mtu != 0 && tcp_mtu < mtu ? tcp_mtu : mtu;
+}
+
 /* --- randomness ----------------------------------------------------------------------------------------- */
 
 void netstack_random_set(void (*random)(void *ctx, void *to, size_t n), void *ctx)

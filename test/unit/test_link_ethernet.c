@@ -491,11 +491,42 @@ static void whom_it_is_for(void **state)
 	world_fini(&w);
 }
 
+static unsigned syns;
+
 static bool check_mss(struct world *world, const struct packet *p)
 {
-	if (p->proto == PROTO_TCP && (p->flags & SYN))
-		assert_int_equal(p->mss, world->facts.mtu - 40);
+	unsigned mss = world->facts.mtu - 40u;
+
+	if (world->facts.tcp_mss > 0 && world->facts.tcp_mss < mss)
+		mss = world->facts.tcp_mss;
+	if (p->proto == PROTO_TCP && (p->flags & SYN)) {
+		assert_int_equal(p->mss, mss);
+		syns++;
+	}
 	return false;
+}
+
+/* A link that takes more than is good for TCP. */
+static void mss_below_the_mtu(void **state)
+{
+	static const uint16_t mss[] = { 0, 536, 1309, 1460, 1500 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(mss); i++) {
+		setup();
+		w.facts.mtu = 1500;
+		w.facts.tcp_mss = mss[i];
+		w.on_packet = check_mss;
+		syns = 0;
+		world_peer(&w, packet_ip4(192, 168, 30, 1), 80);
+		world_start(&w);
+		assert_int_equal(client_open(&c, &w, dest_ip(packet_ip4(192, 168, 30, 1), 80)), 0);
+		world_settle(&w);
+		assert_int_equal(c.opened, 1);
+		assert_true(syns > 0);
+		flow_free(c.f);
+		world_fini(&w);
+	}
 }
 
 static void mtu(void **state)
@@ -718,6 +749,7 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(whom_it_is_for),
 		cmocka_unit_test(mtu),
+		cmocka_unit_test(mss_below_the_mtu),
 		cmocka_unit_test(ip6_by_itself),
 		cmocka_unit_test(ip6_without_router),
 		cmocka_unit_test(ip6_on_link_only),

@@ -51,6 +51,11 @@ uint32_t netstack_random(void)
 	return draw();
 }
 
+uint16_t netstack_tcp_mtu(uint16_t mtu)
+{
+	return mtu;
+}
+
 uint32_t netstack_tcp_isn(const struct ip_addr *local_ip, uint16_t local_port, const struct ip_addr *remote_ip,
 			  uint16_t remote_port)
 {

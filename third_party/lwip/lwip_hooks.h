@@ -14,6 +14,10 @@ uint32_t netstack_random(void);
 uint32_t netstack_tcp_isn(const struct ip_addr *local_ip, uint16_t local_port, const struct ip_addr *remote_ip,
                           uint16_t remote_port);
 
+/* The largest packet that a TCP segment is to make, on a link of @mtu. */
+uint16_t netstack_tcp_mtu(uint16_t mtu);
+#define LWIP_HOOK_TCP_MTU(outif, mtu) netstack_tcp_mtu(mtu)
+
 /* An invariant of lwIP does not hold. Never returns: going on would mean memory nobody vouches for. */
 _Noreturn void netstack_assert_failed(const char *msg, int line, const char *file);
 
