@@ -3,7 +3,8 @@
  *
  * Theory of operation
  *
- * A flow waits for the link (HELD), for its name (RESOLVING), for the peer (CONNECTING), carries bytes
+ * A flow waits for the link (HELD), for its name (RESOLVING), for the peer (CONNECTING, or RACING if the name
+ * has several addresses, see flow_race.c), carries bytes
  * (OPEN), and ends: in order (ENDED) or not (BROKEN). flow_enter() is the only place where that changes.
  *
  *     HELD --> RESOLVING --> CONNECTING --> OPEN --> ENDED
@@ -55,6 +56,7 @@
 enum flow_state {
 	FLOW_HELD,       /* no PCB, no query; on "held" */
 	FLOW_RESOLVING,  /* no PCB; waiter linked; on "connecting" */
+	FLOW_RACING,     /* no PCB; race set: flows of our own connect to its addresses; on "connecting" */
 	FLOW_CONNECTING, /* PCB in SYN_SENT; on "connecting" */
 	FLOW_OPEN,       /* PCB beyond SYN_SENT, or gone after both FINs */
 	FLOW_ENDED,      /* both directions in order; the PCB may still be sending */
@@ -86,6 +88,8 @@ struct flow {
 	unsigned bare_resets; /* RSTs without ACK in answer to our SYNs */
 
 	struct waiter waiter;
+	struct ip_set found;  /* from FACT_RESOLVED on */
+	struct race *race;    /* FLOW_RACING */
 	struct ip remote;
 	struct tcp_pcb *pcb; /* NULL: none yet, or gone */
 	struct ip local;     /* from the connect on */
@@ -123,7 +127,7 @@ static void make_dirty(struct flow *f)
 static void flow_enter(struct flow *f, enum flow_state to)
 {
 	struct netstack *ns = f->ns;
-	bool was_waiting = f->state == FLOW_RESOLVING || f->state == FLOW_CONNECTING;
+	bool was_waiting = f->state == FLOW_RESOLVING || f->state == FLOW_RACING || f->state == FLOW_CONNECTING;
 
 	if (f->state == FLOW_HELD && list_linked(&f->age))
 		ns->stats.flows_held--;
@@ -131,7 +135,7 @@ static void flow_enter(struct flow *f, enum flow_state to)
 		ns->stats.flows_held++;
 		f->since = netstack_now();
 		list_move_last(&ns->held, &f->age);
-	} else if (to == FLOW_RESOLVING || to == FLOW_CONNECTING) {
+	} else if (to == FLOW_RESOLVING || to == FLOW_RACING || to == FLOW_CONNECTING) {
 		if (!was_waiting) { /* one deadline for both */
 			f->since = netstack_now();
 			list_move_last(&ns->connecting, &f->age);
@@ -186,12 +190,21 @@ static void drop_pcb(struct flow *f, bool reset)
 
 /* --- breaking ------------------------------------------------------------------------------------------- */
 
+static void stop_looking(struct flow *f)
+{
+	struct race *r = f->race;
+
+	resolve_cancel(&f->waiter);
+	f->race = NULL;
+	race_free(r);
+}
+
 static void destroy(struct flow *f)
 {
 	struct netstack *ns = f->ns;
 
 	assert(!f->pcb);
-	resolve_cancel(&f->waiter);
+	stop_looking(f);
 	if (f->state == FLOW_HELD)
 		flow_enter(f, FLOW_BROKEN); /* out of the count */
 	list_del(&f->age);
@@ -209,7 +222,7 @@ static void destroy(struct flow *f)
 static void break_flow(struct flow *f, int err, bool reset)
 {
 	drop_pcb(f, reset);
-	resolve_cancel(&f->waiter);
+	stop_looking(f);
 	sendq_clear(&f->tx);
 	if (f->orphan) {
 		make_ready(f, 0); /* to be reaped */
@@ -314,7 +327,7 @@ static void on_resolved(void *ctx, int err, const struct ip_set *found)
 
 	f->err = err;
 	if (err == 0)
-		f->remote = found->ips[0];
+		f->found = *found;
 	make_ready(f, FACT_RESOLVED);
 }
 
@@ -427,17 +440,61 @@ static void start_connect(struct flow *f)
 		break_flow(f, r, false);
 }
 
+/* To the addresses that were found. */
+static void start_found(struct flow *f)
+{
+	int r;
+
+	if (f->found.n == 1) {
+		f->remote = f->found.ips[0];
+		start_connect(f);
+		return;
+	}
+	r = race_new(&f->race, f->ns, f, &f->found, f->to.port);
+	if (r != 0)
+		break_flow(f, r, false);
+	else
+		flow_enter(f, FLOW_RACING);
+}
+
+bool flow_take_over(struct flow *to, struct flow *from)
+{
+	if (!from->pcb)
+		return false;
+	to->pcb = from->pcb;
+	to->local = from->local;
+	to->local_port = from->local_port;
+	to->remote = from->remote;
+	to->rx = from->rx;
+	to->rx_fin = from->rx_fin;
+	from->rx = (struct recvq){ 0 };
+	forget_pcb(from);
+	tcp_arg(to->pcb, to);
+	to->race = NULL; /* whose call this is */
+	flow_enter(to, FLOW_OPEN);
+	make_ready(to, FACT_OPENED | (to->rx.len > 0 || to->rx_fin ? FACT_READABLE : 0u));
+	if (to->tx_shut)
+		make_dirty(to);
+	return true;
+}
+
+void flow_race_lost(struct flow *f, int err)
+{
+	break_flow(f, err, false);
+}
+
 /* The link is there: the first step towards the peer. */
 static void start(struct flow *f)
 {
-	struct ip_set found;
 	int r;
 
 	f->remote = f->to.ip;
-	if (f->remote.family == IP_NONE && resolve_cached(f->ns, f->to.name, &found))
-		f->remote = found.ips[0];
 	if (f->remote.family != IP_NONE) {
 		start_connect(f);
+		return;
+	}
+	if (resolve_cached(f->ns, f->to.name, &f->found)) {
+		start_found(f);
 		return;
 	}
 	flow_enter(f, FLOW_RESOLVING);
@@ -726,7 +783,7 @@ static void act(struct flow *f, unsigned facts)
 		if (f->err != 0)
 			break_flow(f, f->err, false);
 		else
-			start_connect(f);
+			start_found(f);
 	}
 	if ((facts & FACT_REFUSED) && f->state == FLOW_CONNECTING)
 		break_flow(f, f->err, false);
@@ -814,7 +871,7 @@ static void hold_again(struct flow *f)
 	struct netstack *ns = f->ns;
 
 	drop_pcb(f, false);
-	resolve_cancel(&f->waiter);
+	stop_looking(f);
 	f->facts = f->bare_resets = 0;
 	f->err = 0;
 	if (ns->conf.hold_ms == 0 || ns->stats.flows_held >= HELD_MAX)

@@ -128,7 +128,8 @@ static uint64_t link_deadline(const struct netstack *ns)
 /* Does somebody wait to be told something? */
 static bool has_news(const struct netstack *ns)
 {
-	return !list_empty(&ns->ready_list) || !list_empty(&ns->ports_ready) || !list_empty(&ns->udp_ready);
+	return !list_empty(&ns->ready_list) || !list_empty(&ns->ports_ready) || !list_empty(&ns->udp_ready) ||
+	       !list_empty(&ns->lookups);
 }
 
 uint64_t netstack_sleep(struct netstack *ns)
@@ -140,6 +141,7 @@ uint64_t netstack_sleep(struct netstack *ns)
 	sleep = earlier(sleep, until(link_deadline(ns), now));
 	sleep = earlier(sleep, until(flow_deadline(ns), now));
 	sleep = earlier(sleep, until(resolve_deadline(ns), now));
+	sleep = earlier(sleep, until(race_deadline(ns), now));
 	return has_news(ns) ? 0 : sleep;
 }
 
@@ -150,6 +152,7 @@ void netstack_tick(struct netstack *ns)
 	netstack_enter(ns);
 	sys_check_timeouts();
 	resolve_tick(ns, now);
+	race_tick(ns, now);
 	flow_tick(ns, now);
 	netstack_dispatch(ns);
 	netstack_leave(ns);
@@ -695,6 +698,7 @@ void netstack_dispatch(struct netstack *ns)
 	check_link(ns);
 	for (unsigned i = 0; i < DISPATCH_ROUNDS && has_news(ns); i++) {
 		udp_deliver_all(ns);
+		lookup_deliver_all(ns);
 		listen_deliver_all(ns);
 		flow_deliver_all(ns);
 	}
@@ -764,7 +768,7 @@ int netstack_new(struct netstack **ret, uv_loop_t *loop, const struct netstack_c
 	ns->unready_since = netstack_now();
 	struct node *rings[] = { &ns->all, &ns->held, &ns->connecting, &ns->lingering, &ns->finishing,
 				 &ns->ready_list, &ns->dirty, &ns->refused, &ns->ports, &ns->ports_ready, &ns->udp,
-				 &ns->udp_ready };
+				 &ns->udp_ready, &ns->races, &ns->lookups };
 	for (size_t i = 0; i < ARRAY_LEN(rings); i++)
 		list_init(rings[i]);
 	resolver_init(&ns->resolver);

@@ -117,6 +117,8 @@ struct netstack {
 	struct udp_sock *udp_current; /* whose events are being delivered; NULL once it is freed */
 
 	struct resolver resolver;
+	struct node races;        /* flow_race.c */
+	struct node lookups;      /* lookup.c: those that have an answer to deliver */
 };
 
 /* --- netstack.c ----------------------------------------------------------------------------------------- */
@@ -165,6 +167,12 @@ void flow_tick(struct netstack *ns, uint64_t now);
 uint64_t flow_deadline(const struct netstack *ns); /* the earliest of ours, UINT64_MAX: none */
 void flow_free_lingering(struct netstack *ns);
 
+/* The flow @to, which waits, gets the open connection of @from, which is to be freed. Returns false if that is gone. */
+bool flow_take_over(struct flow *to, struct flow *from);
+
+/* All addresses have failed. Frees the race. */
+void flow_race_lost(struct flow *f, int err);
+
 /* A TCP segment from @local_port to @remote did not get out: try again when there is room. @sent: lwIP
  * believes it did. */
 void flow_on_refused(struct netstack *ns, uint16_t local_port, const ip_addr_t *remote, uint16_t remote_port, bool sent);
@@ -191,5 +199,20 @@ void udp_deliver_all(struct netstack *ns);
 
 /* An ICMP error with code @err quotes a datagram from our @local_port to @to. */
 void udp_on_unreachable(struct netstack *ns, int err, uint16_t local_port, const struct endpoint *to);
+
+/* --- flow_race.c ---------------------------------------------------------------------------------------- */
+
+struct race;
+
+/* Connect @parent to one of @to, which are at least two. @parent hears by flow_take_over() or flow_race_lost(). Nothing
+ * is started before the next race_tick(). Returns 0 or VE_NOMEM. */
+int race_new(struct race **ret, struct netstack *ns, struct flow *parent, const struct ip_set *to, uint16_t port);
+void race_free(struct race *r); /* NULL is fine */
+void race_tick(struct netstack *ns, uint64_t now);
+uint64_t race_deadline(const struct netstack *ns);
+
+/* --- lookup.c ------------------------------------------------------------------------------------------- */
+
+void lookup_deliver_all(struct netstack *ns);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_resolve.c - names through the tunnel: servers that answer, lie, fail, and say nothing. */
+#include "netstack/lookup.h"
 #include "test/support/world.h"
 
 static struct world w;
@@ -928,6 +929,236 @@ static void flows_to_names(void **state)
 	world_fini(&w);
 }
 
+/* --- flows to names with several addresses (flow_race.c) ------------------------------------------------- */
+
+static const struct ip IPS[] = { { IP_V4, { 192, 0, 2, 80 } }, { IP_V4, { 192, 0, 2, 81 } }, { IP_V4, { 192, 0, 2, 82 } } };
+
+/* A name with three addresses; @listeners of them, by bits, have somebody who listens. */
+static void start_race(struct client *c, unsigned listeners)
+{
+	static char text[3][IP_TEXT_MAX];
+
+	setup();
+	for (unsigned i = 0; i < 3; i++) {
+		script.a[i] = (struct record){ .type = A, .data = ip_text(&IPS[i], text[i]), .ttl = 300 };
+		if (listeners & 1u << i)
+			world_peer(&w, IPS[i], 80)->read_at_once = true;
+	}
+	reopen(c, "many.example");
+}
+
+static void expect_open_at(struct client *c, unsigned i)
+{
+	struct ip local, remote;
+	uint16_t port;
+
+	assert_int_equal(c->opened, 1);
+	assert_int_equal(c->closed, 0);
+	flow_addresses(c->f, &local, &port, &remote);
+	assert_true(ip_equal(&remote, &IPS[i]));
+	assert_true(ip_equal(&local, &w.facts.ip4));
+}
+
+static void the_first_address_is_good(void **state)
+{
+	struct client c;
+	struct netstack_stats stats;
+
+	(void)state;
+	start_race(&c, 7);
+	world_settle(&w);
+	expect_open_at(&c, 0);
+	netstack_get_stats(w.ns, &stats);
+	assert_int_equal(stats.flows, 1); /* nothing is left of the race */
+	assert_int_equal(w.peer[1].state, PEER_LISTEN);
+	flow_free(c.f);
+	world_fini(&w);
+}
+
+static void the_first_addresses_are_silent(void **state)
+{
+	struct client c;
+
+	(void)state;
+	start_race(&c, 6);
+	world_run(&w, 249);
+	assert_int_equal(c.opened, 0);
+	world_run(&w, 1);
+	world_settle(&w);
+	expect_open_at(&c, 1);
+	flow_free(c.f);
+	world_fini(&w);
+	start_race(&c, 4);
+	world_run(&w, 250 + 1999);
+	assert_int_equal(c.opened, 0);
+	world_run(&w, 2);
+	world_settle(&w);
+	expect_open_at(&c, 2);
+	flow_free(c.f);
+	world_fini(&w);
+}
+
+static void an_address_that_refuses_costs_no_time(void **state)
+{
+	struct client c;
+	struct packet syn, no;
+
+	(void)state;
+	start_race(&c, 6);
+	world_settle(&w);
+	syn = w.last_tcp;
+	assert_true(ip_equal(&syn.to, &IPS[0]));
+	no = (struct packet){ .from = syn.to, .to = syn.from, .proto = PROTO_TCP, .from_port = syn.to_port,
+			      .to_port = syn.from_port, .flags = RST | ACK, .ack = syn.seq + 1, .scale = -1 };
+	world_send(&w, no);
+	world_settle(&w);
+	expect_open_at(&c, 1);
+	flow_free(c.f);
+	world_fini(&w);
+}
+
+static void all_addresses_are_silent(void **state)
+{
+	struct client c;
+
+	(void)state;
+	start_race(&c, 0);
+	world_run(&w, FLOW_CONNECT_MS + 100);
+	assert_int_equal(c.closed, 1);
+	assert_int_equal(c.err, VE_TIMEOUT);
+	flow_free(c.f);
+	world_fini(&w);
+}
+
+/* Bytes that the target sent before anybody asked, and an end of ours that was wanted before there was a connection. */
+static void what_the_winner_has_is_kept(void **state)
+{
+	struct client c;
+	struct slice v;
+
+	(void)state;
+	start_race(&c, 2);
+	flow_shutdown(c.f);
+	world_run(&w, 250);
+	tcp_peer_send(&w.peer[0], "220 hello", 9, world_ms);
+	world_settle(&w);
+	expect_open_at(&c, 1);
+	assert_int_equal(flow_peek(c.f, &v, 1), 1);
+	assert_int_equal(v.n, 9);
+	assert_memory_equal(v.p, "220 hello", 9);
+	assert_true(w.peer[0].got_fin);
+	flow_free(c.f);
+	world_fini(&w);
+}
+
+static void a_race_that_is_given_up(void **state)
+{
+	struct client c;
+
+	(void)state;
+	start_race(&c, 0);
+	world_run(&w, 300); /* two are running */
+	flow_free(c.f);
+	world_fini(&w);
+	start_race(&c, 2);
+	world_run(&w, 100);
+	world_down(&w); /* and starts again with the link */
+	world_run(&w, 5000);
+	assert_int_equal(c.closed, 0);
+	world_start(&w);
+	world_run(&w, 300);
+	expect_open_at(&c, 1);
+	flow_free(c.f);
+	world_fini(&w);
+}
+
+static void race_without_memory(void **state)
+{
+	if (!HEAP_COUNTED)
+		skip();
+	(void)state;
+	heap.spare = sizeof(struct sys_timeo);
+	for (unsigned long n = 1; n < 40; n++) {
+		struct client c;
+
+		start_race(&c, 6);
+		heap.asked = 0;
+		heap.fail_at = n;
+		world_run(&w, 1000);
+		heap.fail_at = 0;
+		world_run(&w, FLOW_CONNECT_MS);
+		assert_int_equal(c.opened + c.closed, 1);
+		flow_free(c.f);
+		world_fini(&w);
+	}
+}
+
+/* --- names for others (lookup.c) ------------------------------------------------------------------------ */
+
+struct looker {
+	unsigned done, n;
+	int err;
+	struct ip first;
+	struct lookup *l;
+};
+
+static void on_found(void *ctx, int err, const struct ip *ips, unsigned n)
+{
+	struct looker *k = ctx;
+
+	assert_int_equal(k->done++, 0);
+	assert_true((err == 0) == (n > 0));
+	k->err = err;
+	k->n = n;
+	if (n > 0)
+		k->first = ips[0];
+	lookup_free(k->l);
+	k->l = NULL;
+}
+
+static void look_up(struct looker *k, const char *name)
+{
+	*k = (struct looker){ 0 };
+	assert_int_equal(lookup_new(&k->l, w.ns, name, on_found, k), 0);
+	assert_int_equal(k->done, 0); /* never from inside */
+}
+
+static void lookups(void **state)
+{
+	struct looker k, gone;
+
+	(void)state;
+	setup();
+	for (int i = 0; i < 2; i++) { /* the second time out of the cache */
+		look_up(&k, "www.example");
+		world_settle(&w);
+		assert_int_equal(k.done, 1);
+		assert_int_equal(k.n, 1);
+		assert_true(ip_equal(&k.first, &IPS[0]));
+		assert_int_equal(script.asked, 1);
+	}
+	look_up(&k, "10.1.2.3");
+	world_run(&w, 10);
+	assert_int_equal(k.n, 1);
+	look_up(&k, "2001:db8::1");
+	world_run(&w, 10);
+	assert_int_equal(k.err, VE_NETUNREACH);
+	look_up(&k, "no..name");
+	world_run(&w, 10);
+	assert_int_equal(k.err, VE_RESOLVE);
+	look_up(&k, "other.example");
+	look_up(&gone, "www.example");
+	lookup_free(gone.l);
+	lookup_free(k.l);
+	world_settle(&w);
+	assert_int_equal(k.done + gone.done, 0);
+	world_down(&w);
+	look_up(&k, "www.example");
+	world_run(&w, 10);
+	assert_int_equal(k.err, VE_DOWN);
+	world_fini(&w);
+}
+
 static void without_memory(void **state)
 {
 	if (!HEAP_COUNTED)
@@ -980,6 +1211,14 @@ int main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(flows_to_names),
 		cmocka_unit_test(without_memory),
+		cmocka_unit_test(the_first_address_is_good),
+		cmocka_unit_test(the_first_addresses_are_silent),
+		cmocka_unit_test(an_address_that_refuses_costs_no_time),
+		cmocka_unit_test(all_addresses_are_silent),
+		cmocka_unit_test(what_the_winner_has_is_kept),
+		cmocka_unit_test(a_race_that_is_given_up),
+		cmocka_unit_test(race_without_memory),
+		cmocka_unit_test(lookups),
 	};
 
 	return cmocka_run_group_tests(tests, world_warm_up, NULL);
