@@ -277,6 +277,7 @@ int conf_parse(struct conf *ret, int argc, char *const argv[], char *const env[]
 		*ret = p.c;
 	else
 		conf_fini(&p.c);
+	wipe(&p, sizeof(p)); /* a hash, for one */
 	return r;
 }
 

@@ -121,9 +121,9 @@ struct conf {
 
 /* Parse @argv (argv[0] is skipped) and @env ("NAME=value", NULL-terminated; may be NULL). A -c FILE on the
  * command line, a config file or an account file (vpn_file.h), is read by @read_file, which gives malloc'd text
- * (NUL-terminated, wiped and freed by the caller of it) or a negative VE_* with its reason in the fault. With --help and the like nothing but the command line is
- * looked at. Returns 0 and fills *ret (conf_fini when done), or with @f: VE_USAGE, VE_NOMEM, or what
- * @read_file returned. */
+ * (NUL-terminated, wiped and freed by the caller of it) or a negative VE_* with its reason in the fault. With
+ * --help and the like nothing but the command line is looked at. Returns 0 and fills *ret (conf_fini when done),
+ * or with @f: VE_USAGE, VE_NOMEM, or what @read_file returned. */
 int conf_parse(struct conf *ret, int argc, char *const argv[], char *const env[],
 	       int (*read_file)(const char *path, char **ret_text, struct fault *f), struct fault *f);
 void conf_fini(struct conf *c);

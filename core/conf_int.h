@@ -32,7 +32,8 @@ enum option_id {
 };
 
 /* The setters of options.def: take the value, and return 0, VE_USAGE with or without a reason in p->why, or VE_NOMEM. */
-#define OPTION(id, name, letter, arg, flags, set, initial, expected, help) int conf_##set(struct parse *p, const char *value);
+#define OPTION(id, name, letter, arg, flags, set, initial, expected, help) \
+	int conf_##set(struct parse *p, const char *value);
 #include "core/options.def"
 #undef OPTION
 #undef SECTION

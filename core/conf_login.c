@@ -102,16 +102,14 @@ int conf_set_password(struct parse *p, const char *value)
 
 int conf_set_password_hash(struct parse *p, const char *value)
 {
-	uint8_t hash[sizeof(p->c.password_hash)];
 	size_t n;
 
-	if (base64_decode(value, strlen(value), hash, sizeof(hash), &n) != 0 || n != sizeof(hash))
-		return VE_USAGE;
 	if (begin_password(p, O_PASSWORD_HASH) != 0)
 		return VE_USAGE;
-	memcpy(p->c.password_hash, hash, sizeof(hash));
+	if (base64_decode(value, strlen(value), p->c.password_hash, sizeof(p->c.password_hash), &n) != 0 ||
+	    n != sizeof(p->c.password_hash))
+		return VE_USAGE;
 	p->c.has_password_hash = true;
-	wipe(hash, sizeof(hash));
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* route.c - rules, from the right end to the left: "=ACTION" first, then ":PORT[-PORT]", and what is left is a network, a
- * name or "*". An IPv6 network without brackets has colons of its own, so it has no ports: whatever is an address or
- * network as it stands is taken as one before ports are looked for. */
+/* route.c - rules, from the right end to the left: "=ACTION" first, then ":PORT[-PORT]", and what is left is a
+ * network, a name or "*". An IPv6 network without brackets has colons of its own, so it has no ports: whatever is an
+ * address or network as it stands is taken as one before ports are looked for. */
 #include "core/route.h"
 
 #include <ctype.h>

@@ -360,8 +360,8 @@ static int put_pin(struct writer *w, const struct vpn_value *cert)
 		return VE_NOMEM;
 	}
 	put_hex(hex, pin, sizeof(pin));
-	put_str(w, "# The server's certificate is saved in the account: exactly this one is trusted. Without the line, one that "
-		   "a\n# CA of the system signed for the host would be.\npin = sha256:");
+	put_str(w, "# The server's certificate is saved in the account: exactly this one is trusted. Without the line, one "
+		   "that a\n# CA of the system signed for the host would be.\npin = sha256:");
 	put_bytes(w, hex, sizeof(hex));
 	put_str(w, "\n");
 	return 0;

@@ -13,10 +13,9 @@
 bool vpn_file_is(const char *text);
 
 /* Make the account file @text, called @name in the fault, a config file: every key that means something here is an
- * option, every other one is named in a comment. The result, malloc'd, may hold secrets: wipe it. Nothing in it is longer
- * than in @text by more than a factor, and what conf_parse() would refuse is refused here. Returns 0, VE_NOMEM, or
- * VE_USAGE with the line and the reason: not such a file, cut off, nested too deeply, a value that is none, no host or
- * hub, a login with a smart card. */
+ * option, every other one is named in a comment. The result, malloc'd, may hold secrets: wipe it. What conf_parse() would
+ * refuse is refused here. Returns 0, VE_NOMEM, or VE_USAGE with the line and the reason: not such a file, cut off, nested
+ * too deeply, a value that is none, no host or hub, a login with a smart card. */
 int vpn_file_convert(const char *name, const char *text, char **ret, struct fault *f);
 
 #endif

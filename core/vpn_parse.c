@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* vpn_parse.c - an account file, line by line; see vpn_parse.h.
  *
- * The text is taken to pieces where it lies: words are ended by NULs, and what they stand for is never longer than they
- * are. A file is whole only if all of its folders are closed, so one that was cut off is never taken for a shorter one. */
+ * The text is taken to pieces where it lies: words are ended by NULs, and what they stand for is never longer than
+ * they are. A file is whole only if all of its folders are closed, so one that was cut off is never taken for a
+ * shorter one. */
 #include "core/vpn_parse.h"
 
 #include <stdarg.h>

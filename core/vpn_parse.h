@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* vpn_parse.h - the grammar of SoftEther's account files (softether-protocol.md 12.2), for vpn_file.c.
  *
- * Lines of words: "declare NAME" and folders in braces, "TYPE NAME VALUE" in them. "$XX" is a byte, a single "$" the empty
- * string. Keywords and names have no case; lines that begin with another word are comments. */
+ * Lines of words: "declare NAME" and folders in braces, "TYPE NAME VALUE" in them. "$XX" is a byte, a single "$" the
+ * empty string. Keywords and names have no case; lines that begin with another word are comments. */
 #ifndef CORE_VPN_PARSE_H
 #define CORE_VPN_PARSE_H
 
