@@ -43,7 +43,8 @@ int se_udp_input(struct se_udp *u, const struct endpoint *from, struct slice dat
 /* Is UDP proven now? If so frames go by se_udp_seal(), else by TCP. */
 bool se_udp_ready(const struct se_udp *u, uint64_t now_ms);
 
-/* Seal one frame of @nv pieces into @to, for *ret_to. Returns its size, 0 if it is too long. */
+/* Seal one frame of @nv pieces, none of them in @to, into @to, for *ret_to. Returns its size, 0 if it is empty or too
+ * long, or if there is nowhere to send to. */
 size_t se_udp_seal(struct se_udp *u, const struct slice *v, size_t nv, bool compressed,
 		   uint8_t to[static SE_UDP_DATAGRAM_MAX], struct endpoint *ret_to, uint64_t now_ms);
 

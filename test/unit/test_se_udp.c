@@ -350,10 +350,11 @@ static void test_stale_echo(void **state)
 
 static void expect_current(struct se_udp *u, const struct endpoint *want)
 {
+	static const uint8_t frame[60];
 	uint8_t d[SE_UDP_DATAGRAM_MAX];
 	struct endpoint to;
 
-	assert_true(se_udp_seal(u, &(struct slice){ d, 60 }, 1, false, d, &to, T0 + 10) > 0);
+	assert_true(se_udp_seal(u, &(struct slice){ frame, 60 }, 1, false, d, &to, T0 + 10) > 0);
 	assert_true(endpoint_equal(&to, want));
 }
 
