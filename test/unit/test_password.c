@@ -48,6 +48,27 @@ static int get(const char *file, int fd)
 	return password_get(&password, &c, &fault);
 }
 
+static const struct conf bare = { .password_fd = -1, .user = "alice", .host = "vpn.example.com" };
+
+static int get_user(void)
+{
+	return get(NULL, -1);
+}
+
+static int get_key(void)
+{
+	fault = (struct fault){ 0 };
+	memset(&password, 0x77, sizeof(password));
+	return password_get_key(&password, &bare, "--key alice.key", &fault);
+}
+
+static int get_new(void)
+{
+	fault = (struct fault){ 0 };
+	memset(&password, 0x77, sizeof(password));
+	return password_get_new(&password, &bare, &fault);
+}
+
 /* Refused, with a line that has @text in it and nothing of the password, and the result untouched. */
 static void refused(int r, const char *text)
 {
@@ -289,11 +310,78 @@ static void test_environment(void **state)
 	assert_null(getenv("SOFTSOCKS_PASSWORD"));
 }
 
+/* What a config file says comes before the environment, and after files. */
+static void test_config_file(void **state)
+{
+	struct conf c = bare;
+
+	(void)state;
+	c.password_text = "secret";
+	setenv("SOFTSOCKS_PASSWORD", "other", 1);
+	assert_int_equal(password_get(&password, &c, &fault), 0);
+	assert_string_equal(password.text, "secret");
+	assert_null(getenv("SOFTSOCKS_PASSWORD"));
+	write_file("from a file\n", 12, 0600);
+	c.password_file = path;
+	assert_int_equal(password_get(&password, &c, &fault), 0);
+	assert_string_equal(password.text, "from a file");
+	c.password_file = NULL;
+	c.password_text = "";
+	assert_int_equal(password_get(&password, &c, &fault), 0);
+	assert_string_equal(password.text, "");
+}
+
+static void test_key_password(void **state)
+{
+	struct conf c = bare;
+
+	(void)state;
+	setenv("SOFTSOCKS_KEY_PASSWORD", "secret", 1);
+	assert_int_equal(get_key(), 0);
+	assert_string_equal(password.text, "secret");
+	assert_null(getenv("SOFTSOCKS_KEY_PASSWORD"));
+	write_file("from a file\n", 12, 0600);
+	c.key_password_file = path;
+	setenv("SOFTSOCKS_KEY_PASSWORD", "secret", 1);
+	assert_int_equal(password_get_key(&password, &c, "--key alice.key", &fault), 0);
+	assert_string_equal(password.text, "from a file");
+	assert_null(getenv("SOFTSOCKS_KEY_PASSWORD"));
+	setenv("SOFTSOCKS_KEY_PASSWORD", "secret\xff", 1);
+	refused(get_key(), "environment variable SOFTSOCKS_KEY_PASSWORD: the password is not UTF-8");
+}
+
+static void test_new_password_file(void **state)
+{
+	struct conf c = bare;
+
+	(void)state;
+	write_file("from a file\n", 12, 0600);
+	c.new_password_file = path;
+	assert_int_equal(password_get_new(&password, &c, &fault), 0);
+	assert_string_equal(password.text, "from a file");
+}
+
+static void test_forget(void **state)
+{
+	char *place;
+
+	(void)state;
+	setenv("SOFTSOCKS_PASSWORD", "secret", 1);
+	setenv("SOFTSOCKS_KEY_PASSWORD", "secret", 1);
+	place = getenv("SOFTSOCKS_KEY_PASSWORD");
+	password_forget_env();
+	assert_null(getenv("SOFTSOCKS_PASSWORD"));
+	assert_null(getenv("SOFTSOCKS_KEY_PASSWORD"));
+	assert_memory_equal(place, "\0\0\0\0\0\0", 6);
+	password_forget_env();
+}
+
 /* --- terminal ------------------------------------------------------------------------------------------- */
 
 static int master = -1; /* our side of the terminal */
 static int report = -1; /* the child's answers: "0 secret", "-5 text of the fault" */
 static pid_t child = -1;
+static int (*what)(void) = get_user; /* the child is asked for */
 
 static void on_term(int signum)
 {
@@ -310,7 +398,7 @@ static void be_asked(int to)
 	signal(SIGHUP, SIG_IGN);
 	sigaction(SIGTERM, &survive, NULL); /* like a program that has plans of its own for it */
 	setenv("SOFTSOCKS_PASSWORD", "", 1); /* empty counts as not set */
-	r = get(NULL, -1);
+	r = what();
 	snprintf(text, sizeof(text), "%d %s", r, r == 0 ? password.text : fault.text);
 	_exit(write(to, text, strlen(text)) > 0 ? 42 : 102);
 }
@@ -586,6 +674,54 @@ static void test_no_terminal(void **state)
 		      "--password-fd or the variable SOFTSOCKS_PASSWORD");
 }
 
+static void test_prompt_for_a_key(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	what = get_key;
+	start(WITH_TERMINAL);
+	expect("Password of --key alice.key: ");
+	assert_false(echo_is_on());
+	type("secret\r", 7);
+	finish(text, sizeof(text));
+	assert_string_equal(text, "0 secret");
+	end();
+	start(WITHOUT_TERMINAL);
+	finish(text, sizeof(text));
+	assert_string_equal(text, "-5 no password for --key alice.key, and no terminal to ask for it: use "
+				  "--key-password-file or the variable SOFTSOCKS_KEY_PASSWORD");
+	what = get_user;
+}
+
+static void test_prompt_for_a_new_one(void **state)
+{
+	static const char *const second[] = { "secret\r", "secreT\r", "\x04" };
+	static const char *const report_of[] = { "0 secret", "-5 the two new passwords differ: nothing was changed",
+						 "-20 no password was given" };
+	char text[1024];
+
+	(void)state;
+	what = get_new;
+	for (size_t i = 0; i < ARRAY_LEN(second); i++) {
+		start(WITH_TERMINAL);
+		expect("New password for alice@vpn.example.com: ");
+		type("secret\r", 7);
+		expect("Once more: ");
+		assert_false(echo_is_on());
+		type(second[i], strlen(second[i]));
+		finish(text, sizeof(text));
+		assert_string_equal(text, report_of[i]);
+		assert_true(echo_is_on());
+		end();
+	}
+	start(WITHOUT_TERMINAL);
+	finish(text, sizeof(text));
+	assert_string_equal(text, "-5 no password for user alice that is to be set, and no terminal to ask for it: use "
+				  "--new-password-file");
+	what = get_user;
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -615,6 +751,10 @@ int main(void)
 		cmocka_unit_test(test_fd_shared),
 		cmocka_unit_test(test_fd_errors),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_config_file),
+		cmocka_unit_test(test_key_password),
+		cmocka_unit_test(test_new_password_file),
+		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_prompt_empty_and_long),
 		cmocka_unit_test(test_prompt_end_of_file),
@@ -623,6 +763,8 @@ int main(void)
 		cmocka_unit_test(test_prompt_suspended),
 		cmocka_unit_test(test_prompt_stopped),
 		cmocka_unit_test(test_no_terminal),
+		cmocka_unit_test(test_prompt_for_a_key),
+		cmocka_unit_test(test_prompt_for_a_new_one),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
