@@ -364,6 +364,11 @@ int password_get_key(struct password *ret, const struct conf *c, const char *obj
 	return r;
 }
 
+int password_get_file(struct password *ret, const char *path, struct fault *f)
+{
+	return from_file(ret, path, f);
+}
+
 int password_get_new(struct password *ret, const struct conf *c, struct fault *f)
 {
 	char object[OBJECT_MAX], prompt[USER_MAX + HOST_MAX + 32];

@@ -33,6 +33,9 @@ int password_get_key(struct password *ret, const struct conf *c, const char *obj
  * twice. Returns as password_get(); VE_USAGE also if the two are not the same. */
 int password_get_new(struct password *ret, const struct conf *c, struct fault *f);
 
+/* A password that somebody else has to know, from the first line of @path. Returns as password_get(). */
+int password_get_file(struct password *ret, const char *path, struct fault *f);
+
 /* Wipe the variables above and remove them from the environment, whether they were asked for or not. */
 void password_forget_env(void);
 

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* client.c - a client's handshake, see client.h.
+/* client.c - a client's socket and handshake, see client.h.
  *
  * Theory of operation
  *
- *     HANDSHAKE --request--> CONNECTING ----- opened --> RELAYING --over---------> CLOSING
- *         |                      |                                                  ^
- *         +--malformed, or not---+--failed--> REFUSING --the client has closed------+
- *            supported
+ *                 +--CONNECT--> CONNECTING --opened----+
+ *     HANDSHAKE --+--BIND-----> BINDING -----accepted--+--> RELAYING ------over-------> CLOSING
+ *      |  |   |   +--UDP------> ASSOCIATED ----------------------- the client closed -----^
+ *      |  |   |   +--letter---> HTTP --over-----------------------------------------------^
+ *      |  |   |                   +-- CONNECT ------------> RELAYING                      ^
+ *      |  |   +-- malformed, not supported, failed ---+                                   ^
+ *      |  +-- wrong password --> DENIED -- a while ---+--> REFUSING -- the client closed -+
+ *      +-- too slow ----------------------------------------------------------------------^
  *
- * The protocol is a pure machine (socks5.h): here its bytes are moved, its decision carried out, and the
- * outcome told to it. Reading goes on while the target is being opened, so that a client that breaks off is
- * noticed; what it sends early is kept in the handshake's buffer and begins the relayed stream. When that is
- * full the rest waits in the socket. An EOF in that time is a half-close like any other: the client may have
- * sent all it wanted.
+ * The first byte chooses the protocol: a letter is HTTP (http_client.h), all else SOCKS. SOCKS is a pure machine
+ * (socks.h): here its bytes are moved; client_request.c carries out its decision and tells it the outcome. Reading goes
+ * on while the target is being opened, so that a client that breaks off is noticed; what it sends early is kept in the
+ * handshake's buffer and begins the relayed stream. When that is full the rest waits in the socket. An EOF in that time
+ * is a half-close like any other: the client may have sent all it wanted. Not so in an association, which lives as long
+ * as its connection: there EOF is the end, and what the client sends is read into nothing.
  *
  * A refusal is delivered whole: reply, shutdown, and then reading on, into nothing, until the client closes.
  * A close with unread bytes would make TCP reset the connection, and the reply could be lost with it.
  *
- * Handshake memory (about 2 KiB) is freed before relaying starts. A second protocol on the same port gets
- * its parser beside socks5 in struct handshake, chosen by the first byte in parse(). */
+ * Handshake memory (about 2 KiB) is freed before relaying starts. */
 #include "socks/client.h"
 
 #include <assert.h>
@@ -29,38 +33,38 @@
 #include "core/err.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "socks/client_int.h"
 #include "socks/http_client.h"
 #include "socks/sockaddr.h"
-#include "socks/socks5.h"
 
-_Static_assert(SOCKS_READ_MAX >= SOCKS5_MESSAGE_MAX, "the parser needs whole messages");
-
-struct handshake {
-	struct socks5 socks5;
-	bool reading;
-	bool client_ended; /* its EOF was read: reading again would only say so again */
-	bool shut;         /* the shutdown after a refusal is through */
-	uv_shutdown_t shutdown;
-	size_t n;
-	uint8_t in[SOCKS_READ_MAX];
-};
+_Static_assert(SOCKS_READ_MAX >= SOCKS_MESSAGE_MAX, "the parser needs whole messages");
 
 static uv_stream_t *stream(struct client *c)
 {
 	return &c->relay.client.stream;
 }
 
-static void set_waiting(struct client *c, bool on)
+static void set_waiting(struct client *c, enum client_wait what)
 {
-	if (c->waiting != on)
-		c->ev->waiting(c->ctx, c, on);
-	c->waiting = on;
+	if (c->waiting == what)
+		return;
+	c->waiting = what;
+	c->ev->waiting(c->ctx, c, what);
 }
 
-static void enter(struct client *c, enum client_state to)
+void client_enter(struct client *c, enum client_state to)
 {
+	static const enum client_wait waits[] = {
+		[CLIENT_HANDSHAKE] = WAIT_CLIENT,
+		[CLIENT_HTTP] = WAIT_CLIENT,
+		[CLIENT_REFUSING] = WAIT_CLIENT,
+		[CLIENT_DENIED] = WAIT_DENIED,
+		[CLIENT_BINDING] = WAIT_PEER,
+		[CLIENT_CLOSING] = WAIT_NOT,
+	};
+
 	c->state = to;
-	set_waiting(c, to == CLIENT_HANDSHAKE || to == CLIENT_REFUSING);
+	set_waiting(c, waits[to]);
 }
 
 const char *client_name(const struct client *c, char buf[static DEST_TEXT_MAX])
@@ -81,24 +85,60 @@ void client_close(struct client *c)
 {
 	if (c->state == CLIENT_CLOSING)
 		return;
-	enter(c, CLIENT_CLOSING);
+	client_enter(c, CLIENT_CLOSING);
+	client_request_end(c);
 	http_client_close(c->http);
 	c->http = NULL;
 	relay_close(&c->relay);
+}
+
+void client_gone(struct client *c)
+{
+	c->ev->gone(c->ctx, c);
+	free(c->hs);
+	free(c);
+}
+
+void client_due(struct client *c)
+{
+	char name[DEST_TEXT_MAX];
+
+	switch (c->waiting) {
+	case WAIT_NOT:
+		break;
+	case WAIT_CLIENT:
+		if (log_enabled(LOG_DEBUG))
+			log_debug("client %s: closed: took too long", client_name(c, name));
+		client_close(c);
+		break;
+	case WAIT_DENIED:
+		client_refuse(c);
+		break;
+	case WAIT_PEER:
+		client_bind_due(c);
+		break;
+	}
+}
+
+static bool is_idle(const struct client *c, uint64_t now_ms)
+{
+	uint32_t idle_ms = c->env->conf->idle_ms;
+
+	if (c->state == CLIENT_ASSOCIATED)
+		return now_ms >= udp_relay_moved_at(c->udp) + UDP_IDLE_MS;
+	return c->state == CLIENT_RELAYING && idle_ms > 0 && now_ms >= c->relay.moved_at + idle_ms;
 }
 
 void client_probe(struct client *c, uint64_t now_ms)
 {
 	char name[DEST_TEXT_MAX];
 
-	if (c->state != CLIENT_RELAYING)
-		return;
-	if (c->conf->idle_ms > 0 && now_ms >= c->relay.moved_at + c->conf->idle_ms) {
+	if (is_idle(c, now_ms)) {
 		log_info("client %s: closed: idle", client_name(c, name));
 		client_close(c);
-		return;
+	} else if (c->state == CLIENT_RELAYING) {
+		relay_probe(&c->relay);
 	}
-	relay_probe(&c->relay);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------- */
@@ -112,13 +152,18 @@ static void stop_reading(struct client *c)
 	c->hs->reading = false;
 }
 
+static bool reads_into_nothing(const struct client *c)
+{
+	return c->state == CLIENT_REFUSING || c->state == CLIENT_DENIED || c->state == CLIENT_ASSOCIATED;
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 {
 	struct client *c = handle->data;
 	struct handshake *h = c->hs;
 
 	(void)suggested;
-	if (c->state == CLIENT_REFUSING)
+	if (reads_into_nothing(c))
 		h->n = 0; /* nobody looks at it any more */
 	*ret = uv_buf_init((char *)h->in + h->n, (unsigned)(sizeof(h->in) - h->n));
 }
@@ -127,7 +172,8 @@ static void on_end(struct client *c)
 {
 	stop_reading(c);
 	c->hs->client_ended = true;
-	if (c->state == CLIENT_HANDSHAKE || (c->state == CLIENT_REFUSING && c->hs->shut))
+	if (c->state == CLIENT_HANDSHAKE || c->state == CLIENT_DENIED || c->state == CLIENT_ASSOCIATED ||
+	    (c->state == CLIENT_REFUSING && c->hs->shut))
 		client_close(c);
 }
 
@@ -142,7 +188,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 		on_end(c);
 	} else if (n < 0) {
 		client_close(c);
-	} else if (n > 0 && c->state != CLIENT_REFUSING) {
+	} else if (n > 0 && !reads_into_nothing(c)) {
 		c->hs->n += (size_t)n;
 		if (c->state == CLIENT_HANDSHAKE)
 			parse(c);
@@ -162,19 +208,18 @@ static void start_reading(struct client *c)
 
 /* --- writing ------------------------------------------------------------------------------------------- */
 
-/* Send what the parser has to say. Returns whether that went well; if not, the client is closed. All that
- * a client is ever told fits into its socket's empty buffer many times over: a socket that does not take
+/* All that a client is ever told fits into its socket's empty buffer many times over: a socket that does not take
  * it at once is not worth waiting for. */
-static bool deliver(struct client *c)
+bool client_deliver(struct client *c)
 {
-	struct slice tx = socks5_tx_peek(&c->hs->socks5);
+	struct slice tx = socks_tx_peek(&c->hs->socks);
 	uv_buf_t b = uv_buf_init((char *)(uintptr_t)tx.p, (unsigned)tx.n);
 
 	if (tx.n > 0 && uv_try_write(stream(c), &b, 1) != (int)tx.n) {
 		client_close(c);
 		return false;
 	}
-	socks5_tx_consume(&c->hs->socks5, tx.n);
+	socks_tx_consume(&c->hs->socks, tx.n);
 	return true;
 }
 
@@ -189,14 +234,13 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 		client_close(c);
 }
 
-/* The parser has refused: tell the client, then read on into nothing until it closes, also if a full
- * buffer has stopped the reading. */
-static void refuse(struct client *c)
+/* Read on also if a full buffer has stopped the reading. */
+void client_refuse(struct client *c)
 {
 	struct handshake *h = c->hs;
 
-	enter(c, CLIENT_REFUSING);
-	if (!deliver(c))
+	client_enter(c, CLIENT_REFUSING);
+	if (!client_deliver(c))
 		return;
 	h->shutdown.data = c;
 	if (uv_shutdown(&h->shutdown, stream(c), on_shutdown) != 0)
@@ -205,48 +249,13 @@ static void refuse(struct client *c)
 		start_reading(c);
 }
 
-/* --- the protocol's decisions -------------------------------------------------------------------------- */
-
-static void log_refusal(struct client *c)
+void client_relay(struct client *c)
 {
-	char name[DEST_TEXT_MAX];
-
-	if (log_enabled(LOG_INFO))
-		log_info("client %s: refused: %s", client_name(c, name), c->hs->socks5.why);
-}
-
-static void log_target(struct client *c, enum log_level level, const char *what)
-{
-	char name[DEST_TEXT_MAX], to[DEST_TEXT_MAX];
-
-	if (log_enabled(level))
-		log_line(level, "client %s: connection to %s: %s", client_name(c, name),
-			 dest_text(&c->hs->socks5.dest, to), what);
-}
-
-static void on_relay_failed(void *ctx, int err)
-{
-	struct client *c = ctx;
-
-	log_target(c, LOG_INFO, ve_name(err));
-	socks5_failed(&c->hs->socks5, err);
-	refuse(c);
-}
-
-static void on_relay_opened(void *ctx)
-{
-	struct client *c = ctx;
 	struct handshake *h = c->hs;
-	struct endpoint local;
 
-	log_target(c, LOG_DEBUG, "open");
-	relay_local(&c->relay, &local);
-	socks5_connected(&h->socks5, &local.ip, local.port);
-	if (!deliver(c))
-		return;
 	stop_reading(c);
 	c->hs = NULL;
-	enter(c, CLIENT_RELAYING);
+	client_enter(c, CLIENT_RELAYING);
 	relay_start(&c->relay, (struct slice){ .p = h->in, .n = h->n });
 	free(h);
 }
@@ -255,7 +264,7 @@ static void on_relay_opened(void *ctx)
 
 static void on_http_waiting(void *ctx, bool on)
 {
-	set_waiting(ctx, on);
+	set_waiting(ctx, on ? WAIT_CLIENT : WAIT_NOT);
 }
 
 static void on_http_over(void *ctx)
@@ -268,7 +277,7 @@ static void on_http_tunnel(void *ctx, struct target *t, struct slice early)
 	struct client *c = ctx;
 
 	relay_adopt(&c->relay, t);
-	enter(c, CLIENT_RELAYING);
+	client_enter(c, CLIENT_RELAYING);
 	relay_start(&c->relay, early);
 	http_client_close(c->http); /* last: it has lent us the bytes */
 	c->http = NULL;
@@ -286,11 +295,11 @@ static void start_http(struct client *c)
 	struct slice early = { .p = h->in, .n = h->n };
 
 	stop_reading(c);
-	if (http_client_new(&c->http, stream(c), early, c->relay.ts, c->conf, &http_events, c) != 0) {
+	if (http_client_new(&c->http, stream(c), early, c->env->ts, c->env->conf, &http_events, c) != 0) {
 		client_close(c);
 		return;
 	}
-	c->state = CLIENT_HTTP; /* still waiting for its request */
+	client_enter(c, CLIENT_HTTP);
 	c->hs = NULL;
 	free(h);
 }
@@ -302,63 +311,41 @@ static bool is_letter(uint8_t c)
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
+static void on_refused(struct client *c)
+{
+	char name[DEST_TEXT_MAX];
+
+	if (log_enabled(LOG_INFO))
+		log_info("client %s: refused: %s", client_name(c, name), socks_why(&c->hs->socks));
+	if (socks_denied(&c->hs->socks))
+		client_enter(c, CLIENT_DENIED);
+	else
+		client_refuse(c);
+}
+
 static void parse(struct client *c)
 {
 	struct handshake *h = c->hs;
+	enum socks_event ev;
 	size_t taken;
-	enum socks5_event ev;
-	int err;
 
-	if (h->socks5.state == SOCKS5_ST_GREETING && is_letter(h->in[0])) {
+	if (h->socks.version == SOCKS_NONE && is_letter(h->in[0])) {
 		start_http(c);
 		return;
 	}
-	ev = socks5_input(&h->socks5, (struct slice){ .p = h->in, .n = h->n }, &taken);
+	ev = socks_input(&h->socks, (struct slice){ .p = h->in, .n = h->n }, &taken);
 	h->n -= taken;
 	memmove(h->in, h->in + taken, h->n);
-	if (ev == SOCKS5_REFUSED) {
-		log_refusal(c);
-		refuse(c);
-		return;
-	}
-	if (!deliver(c) || ev != SOCKS5_CONNECT)
-		return;
-	enter(c, CLIENT_CONNECTING);
-	err = relay_connect(&c->relay, &h->socks5.dest);
-	if (err != 0)
-		on_relay_failed(c, err);
+	wipe(h->in + h->n, taken); /* there may have been a password in it */
+	if (ev == SOCKS_REFUSED)
+		on_refused(c);
+	else if (client_deliver(c) && ev != SOCKS_MORE)
+		client_request(c, ev);
 }
 
-/* --- from accept to end -------------------------------------------------------------------------------- */
+/* --- accept -------------------------------------------------------------------------------------------- */
 
-static void on_relay_over(void *ctx, int err)
-{
-	struct client *c = ctx;
-	char name[DEST_TEXT_MAX];
-
-	if (log_enabled(LOG_DEBUG))
-		log_debug("client %s: over: %s", client_name(c, name), ve_name(err));
-	client_close(c);
-}
-
-static void on_relay_closed(void *ctx)
-{
-	struct client *c = ctx;
-
-	c->ev->gone(c->ctx, c);
-	free(c->hs);
-	free(c);
-}
-
-static const struct relay_events relay_events = {
-	.opened = on_relay_opened,
-	.failed = on_relay_failed,
-	.over = on_relay_over,
-	.closed = on_relay_closed,
-};
-
-int client_new(struct client **ret, int fd, struct targets *ts, const struct client_conf *conf,
-	       const struct client_events *ev, void *ctx)
+int client_new(struct client **ret, int fd, struct client_env *env, const struct client_events *ev, void *ctx)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	int err;
@@ -370,13 +357,13 @@ int client_new(struct client **ret, int fd, struct targets *ts, const struct cli
 		close(fd);
 		return VE_NOMEM;
 	}
-	c->conf = conf;
+	c->env = env;
 	c->ev = ev;
 	c->ctx = ctx;
-	socks5_init(&c->hs->socks5);
-	err = relay_init(&c->relay, fd, ts, &relay_events, c);
+	socks_init(&c->hs->socks, env->conf->auth);
+	err = relay_init(&c->relay, fd, env->ts, &client_relay_events, c);
 	c->relay.client.handle.data = c;
-	enter(c, CLIENT_HANDSHAKE);
+	client_enter(c, CLIENT_HANDSHAKE);
 	if (err != 0)
 		client_close(c); /* its memory can only go by way of the loop */
 	else

@@ -9,15 +9,15 @@
  * clients wait in the kernel's queue: when we are full until one is gone, when descriptors are short until a
  * pause is over.
  *
- * Each client is on one of two lists. "Waiting" holds those that owe us something (client.h); all have the
- * same time for it, so appending keeps the list ordered by deadline, and one timer for the first of them
- * serves all. "Served" are the others, closing ones included, until libuv has let go of them. */
+ * Each client is on one list: that of what it waits for (client.h). All that wait for the same have the same time for
+ * it, so appending keeps each list ordered by deadline, and one timer for the first of all serves all. Those that wait
+ * for nothing, closing ones included, are "served" until libuv has let go of them. */
 #include "socks/front.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -28,12 +28,10 @@
 #include "core/limits.h"
 #include "core/log.h"
 #include "socks/client.h"
-#include "socks/sockaddr.h"
 
-struct listener {
+struct port {
 	struct front *front;
-	struct dest at;
-	int fd;       /* -1: closed */
+	struct listener listener;
 	bool polling; /* the handle below was made */
 	uv_poll_t poll;
 };
@@ -44,17 +42,15 @@ struct client_list {
 
 struct front {
 	uv_loop_t *loop;
-	struct targets *ts;
-	const struct client_conf *conf;
-	struct listener *listeners;
-	unsigned nlisteners;
+	struct client_env env;
+	struct port *ports;
+	unsigned nports;
 	uv_timer_t timer;
-	unsigned handles; /* of listeners and timer, to be closed before the memory may go */
+	unsigned handles; /* of ports and timer, to be closed before the memory may go */
 	bool closing;
 
-	struct client_list waiting; /* ordered by deadline */
-	struct client_list served;
-	unsigned nclients; /* on both */
+	struct client_list lists[CLIENT_WAITS]; /* by what they wait for, ordered by deadline */
+	unsigned nclients; /* on all of them */
 	unsigned max;      /* of nclients */
 
 	bool accepting;
@@ -62,6 +58,8 @@ struct front {
 	uint64_t resume_at;
 	bool told_starved;  /* one line for each shortage, not for each try */
 	bool told_full;
+
+	struct udp_relays udp;
 
 	uint64_t sweep_at; /* when the served are probed next, every CLIENT_KEEPALIVE_S while there are any */
 };
@@ -95,16 +93,25 @@ static void on_timer(uv_timer_t *t)
 	front_tick(fr, uv_now(fr->loop));
 }
 
+static const uint32_t waits_ms[CLIENT_WAITS] = {
+	[WAIT_CLIENT] = SOCKS_HANDSHAKE_MS,
+	[WAIT_DENIED] = PROXY_DENIED_MS,
+	[WAIT_PEER] = BIND_MS,
+};
+
 /* Set the timer for what is due first. One that was set for something that is over fires for nothing, and
  * is set anew. */
 static void arm(struct front *fr)
 {
-	uint64_t now = uv_now(fr->loop);
-	uint64_t due = fr->waiting.first ? fr->waiting.first->deadline : UINT64_MAX;
+	uint64_t now = uv_now(fr->loop), due = UINT64_MAX;
 
+	for (unsigned i = WAIT_NOT + 1; i < CLIENT_WAITS; i++) {
+		if (fr->lists[i].first && fr->lists[i].first->deadline < due)
+			due = fr->lists[i].first->deadline;
+	}
 	if (fr->starved && fr->resume_at < due)
 		due = fr->resume_at;
-	if (fr->served.first && fr->sweep_at < due)
+	if (fr->lists[WAIT_NOT].first && fr->sweep_at < due)
 		due = fr->sweep_at;
 	if (due != UINT64_MAX && !fr->closing)
 		uv_timer_start(&fr->timer, on_timer, due > now ? due - now : 0, 0);
@@ -117,16 +124,16 @@ static void on_acceptable(uv_poll_t *p, int status, int events);
 /* The only place that starts and stops the listeners' polling. */
 static void update_accepting(struct front *fr)
 {
-	bool want = !fr->starved && fr->nclients < fr->max && fr->ts->opening < HALF_OPEN_MAX;
+	bool want = !fr->starved && fr->nclients < fr->max && fr->env.ts->opening < HALF_OPEN_MAX;
 
 	if (want == fr->accepting)
 		return;
 	fr->accepting = want;
-	for (unsigned i = 0; i < fr->nlisteners; i++) {
+	for (unsigned i = 0; i < fr->nports; i++) {
 		if (want)
-			uv_poll_start(&fr->listeners[i].poll, UV_READABLE, on_acceptable);
+			uv_poll_start(&fr->ports[i].poll, UV_READABLE, on_acceptable);
 		else
-			uv_poll_stop(&fr->listeners[i].poll);
+			uv_poll_stop(&fr->ports[i].poll);
 	}
 }
 
@@ -151,24 +158,23 @@ static uint64_t sweep_ms(const struct front *fr)
 {
 	uint64_t every = 1000u * CLIENT_KEEPALIVE_S;
 
-	if (fr->conf->idle_ms > 0 && fr->conf->idle_ms / 4 < every)
-		every = fr->conf->idle_ms / 4 + 1;
+	if (fr->env.conf->idle_ms > 0 && fr->env.conf->idle_ms / 4 < every)
+		every = fr->env.conf->idle_ms / 4 + 1;
 	return every;
 }
 
-static void on_client_waiting(void *ctx, struct client *c, bool on)
+static void on_client_waiting(void *ctx, struct client *c, enum client_wait what)
 {
 	struct front *fr = ctx;
-	struct client_list *to = on ? &fr->waiting : &fr->served;
+	struct client_list *to = &fr->lists[what];
 	uint64_t now = uv_now(fr->loop);
 	bool first = !to->first;
 
 	if (c->list)
 		list_remove(c);
 	list_append(to, c);
-	if (on)
-		c->deadline = now + SOCKS_HANDSHAKE_MS;
-	else if (first)
+	c->deadline = now + waits_ms[what];
+	if (what == WAIT_NOT && first)
 		fr->sweep_at = now + sweep_ms(fr);
 	if (first)
 		arm(fr);
@@ -178,7 +184,7 @@ static void maybe_free(struct front *fr)
 {
 	if (fr->handles > 0 || fr->nclients > 0)
 		return;
-	free(fr->listeners);
+	free(fr->ports);
 	free(fr);
 }
 
@@ -203,7 +209,7 @@ static void serve(struct front *fr, int fd)
 {
 	struct client *c;
 
-	if (client_new(&c, fd, fr->ts, fr->conf, &client_events, fr) != 0) {
+	if (client_new(&c, fd, &fr->env, &client_events, fr) != 0) {
 		starve(fr, ENOMEM);
 		return;
 	}
@@ -233,16 +239,17 @@ static bool is_about_one_client(int err)
 
 static void on_acceptable(uv_poll_t *p, int status, int events)
 {
-	struct listener *l = p->data;
-	struct front *fr = l->front;
+	struct port *port = p->data;
+	struct front *fr = port->front;
 
 	(void)events;
 	if (status < 0) {
 		starve(fr, -status); /* libuv has stopped polling; trying again is all there is */
 		return;
 	}
+	update_accepting(fr); /* requests may have become half-open targets meanwhile */
 	for (unsigned i = 0; i < ACCEPT_BATCH && fr->accepting; i++) {
-		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(port->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
 			serve(fr, fd);
@@ -255,31 +262,27 @@ static void on_acceptable(uv_poll_t *p, int status, int events)
 
 /* --- what is due --------------------------------------------------------------------------------------- */
 
-static void close_slow_clients(struct front *fr, uint64_t now_ms)
+static void tell_due_clients(struct front *fr, enum client_wait what, uint64_t now_ms)
 {
 	struct client *c;
 
-	while ((c = fr->waiting.first) && c->deadline <= now_ms) {
-		char name[DEST_TEXT_MAX];
-
-		if (log_enabled(LOG_DEBUG))
-			log_debug("client %s: closed: took too long", client_name(c, name));
-		client_close(c); /* is not waiting any more */
-	}
+	while ((c = fr->lists[what].first) && c->deadline <= now_ms)
+		client_due(c); /* does not wait for it any more */
 }
 
 static void sweep(struct front *fr, uint64_t now_ms)
 {
 	fr->sweep_at = now_ms + sweep_ms(fr);
-	for (struct client *c = fr->served.first; c; c = c->next)
+	for (struct client *c = fr->lists[WAIT_NOT].first; c; c = c->next)
 		client_probe(c, now_ms);
-	target_flush(fr->ts);
+	target_flush(fr->env.ts);
 }
 
 void front_tick(struct front *fr, uint64_t now_ms)
 {
-	close_slow_clients(fr, now_ms);
-	if (fr->served.first && fr->sweep_at <= now_ms)
+	for (unsigned i = WAIT_NOT + 1; i < CLIENT_WAITS; i++)
+		tell_due_clients(fr, i, now_ms);
+	if (fr->lists[WAIT_NOT].first && fr->sweep_at <= now_ms)
 		sweep(fr, now_ms);
 	if (fr->starved && fr->resume_at <= now_ms) {
 		fr->starved = false;
@@ -290,101 +293,31 @@ void front_tick(struct front *fr, uint64_t now_ms)
 
 /* --- listeners ----------------------------------------------------------------------------------------- */
 
-static int listen_fault(const struct dest *d, int err, struct fault *f)
+static int poll_port(struct front *fr, struct port *port, struct fault *f)
 {
-	static const struct {
-		int err;
-		const char *text;
-	} hints[] = {
-		{ EADDRINUSE, "address already in use; another softsocks? choose a different one with -l" },
-		{ EADDRNOTAVAIL, "no such address on this machine; choose a different one with -l" },
-		{ EACCES, "not permitted; ports below 1024 need privileges: choose a higher one with -l" },
-		{ EAFNOSUPPORT, "this system has none of that family; choose a different one with -l" },
-	};
-	char text[DEST_TEXT_MAX];
-
-	for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
-		if (hints[i].err == err) {
-			fault_set_final(f, VE_LISTEN, "listener %s: %s", dest_text(d, text), hints[i].text);
-			return VE_LISTEN;
-		}
-	}
-	fault_set_final(f, VE_LISTEN, "listener %s: %s; choose a different one with -l", dest_text(d, text),
-			strerror(err));
-	return VE_LISTEN;
-}
-
-static int bind_and_listen(int fd, const struct dest *at)
-{
-	static const int on = 1;
-	struct sockaddr_storage sa;
-	socklen_t n = sockaddr_from_dest(at, &sa);
-
-	/* Without it the port would be taken for a minute after the last program that listened there. */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
-		return -1;
-	if (at->ip.family == IP_V6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
-		return -1;
-	if (bind(fd, (const struct sockaddr *)&sa, n) != 0)
-		return -1;
-	return listen(fd, SOMAXCONN);
-}
-
-/* Returns 0 with l->fd and l->at set, or VE_LISTEN. */
-static int open_listener(struct listener *l, const struct dest *at, struct fault *f)
-{
-	struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
-	socklen_t n = sizeof(sa);
-	char text[DEST_TEXT_MAX];
-	int family = at->ip.family == IP_V6 ? AF_INET6 : AF_INET;
-	int fd, err;
-
-	if (at->ip.family == IP_NONE) {
-		fault_set_final(f, VE_LISTEN,
-				"listener %s: not an address; choose one with -l, as in 127.0.0.1:1080",
-				dest_text(at, text));
-		return VE_LISTEN;
-	}
-	fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return listen_fault(at, errno, f);
-	if (bind_and_listen(fd, at) != 0 || getsockname(fd, (struct sockaddr *)&sa, &n) != 0) {
-		err = errno;
-		close(fd);
-		return listen_fault(at, err, f);
-	}
-	sockaddr_to_dest(&sa, &l->at);
-	l->fd = fd;
-	return 0;
-}
-
-static int poll_listener(struct front *fr, struct listener *l, struct fault *f)
-{
-	int err = uv_poll_init(fr->loop, &l->poll, l->fd);
+	int err = uv_poll_init(fr->loop, &port->poll, port->listener.fd);
 
 	if (err != 0)
-		return listen_fault(&l->at, -err, f);
-	l->poll.data = l;
-	l->polling = true;
+		return listener_fault(&port->listener, -err, f);
+	port->poll.data = port;
+	port->polling = true;
 	fr->handles++;
 	return 0;
 }
 
 static void on_handle_closed(uv_handle_t *h)
 {
-	struct front *fr = h->type == UV_TIMER ? h->data : ((struct listener *)h->data)->front;
+	struct front *fr = h->type == UV_TIMER ? h->data : ((struct port *)h->data)->front;
 
 	fr->handles--;
 	maybe_free(fr);
 }
 
-static void close_listener(struct listener *l)
+static void close_port(struct port *port)
 {
-	if (l->polling)
-		uv_close((uv_handle_t *)&l->poll, on_handle_closed);
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
+	if (port->polling)
+		uv_close((uv_handle_t *)&port->poll, on_handle_closed);
+	listener_close(&port->listener);
 }
 
 /* --- start and end ------------------------------------------------------------------------------------- */
@@ -415,18 +348,29 @@ static struct front *alloc_front(struct targets *ts, const struct client_conf *c
 
 	if (!fr)
 		return NULL;
-	fr->listeners = calloc(n, sizeof(*fr->listeners));
-	if (!fr->listeners) {
+	fr->ports = calloc(n, sizeof(*fr->ports));
+	if (!fr->ports) {
 		free(fr);
 		return NULL;
 	}
 	fr->loop = ts->loop;
-	fr->ts = ts;
-	fr->conf = conf;
-	fr->nlisteners = n;
+	fr->env = (struct client_env){ .ts = ts, .conf = conf, .udp = &fr->udp };
+	fr->nports = n;
 	for (unsigned i = 0; i < n; i++)
-		fr->listeners[i] = (struct listener){ .front = fr, .fd = -1 };
+		fr->ports[i] = (struct port){ .front = fr, .listener = { .fd = -1 } };
 	return fr;
+}
+
+/* Open the listeners, all or none. */
+static int open_ports(struct front *fr, const struct listen_addr *listen, struct fault *f)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < fr->nports && err == 0; i++)
+		err = listener_open(&fr->ports[i].listener, &listen[i], f);
+	for (unsigned i = 0; i < fr->nports && err != 0; i++)
+		listener_close(&fr->ports[i].listener);
+	return err;
 }
 
 int front_new(struct front **ret, struct targets *ts, const struct client_conf *conf, const struct listen_addr *listen,
@@ -439,12 +383,9 @@ int front_new(struct front **ret, struct targets *ts, const struct client_conf *
 	fr = alloc_front(ts, conf, n);
 	if (!fr)
 		return VE_NOMEM;
-	for (unsigned i = 0; i < n && err == 0; i++)
-		err = open_listener(&fr->listeners[i], &listen[i].at, f);
+	err = open_ports(fr, listen, f);
 	if (err != 0) {
-		for (unsigned i = 0; i < n; i++)
-			close_listener(&fr->listeners[i]);
-		free(fr->listeners);
+		free(fr->ports);
 		free(fr);
 		return err;
 	}
@@ -452,7 +393,7 @@ int front_new(struct front **ret, struct targets *ts, const struct client_conf *
 	fr->timer.data = fr;
 	fr->handles = 1;
 	for (unsigned i = 0; i < n && err == 0; i++)
-		err = poll_listener(fr, &fr->listeners[i], f);
+		err = poll_port(fr, &fr->ports[i], f);
 	if (err != 0) {
 		front_close(fr);
 		return err;
@@ -467,8 +408,23 @@ int front_new(struct front **ret, struct targets *ts, const struct client_conf *
 
 void front_address(const struct front *fr, unsigned i, struct dest *ret)
 {
-	assert(i < fr->nlisteners);
-	*ret = fr->listeners[i].at;
+	assert(i < fr->nports);
+	*ret = fr->ports[i].listener.at;
+}
+
+const char *front_listener(const struct front *fr, unsigned i, char buf[static FRONT_TEXT_MAX])
+{
+	const struct listener *l = &fr->ports[i].listener;
+	char text[LISTENER_TEXT_MAX];
+
+	assert(i < fr->nports);
+	snprintf(buf, FRONT_TEXT_MAX, "%s%s", l->path[0] ? "" : "socks5://", listener_text(l, text));
+	return buf;
+}
+
+const struct udp_relays *front_udp(const struct front *fr)
+{
+	return &fr->udp;
 }
 
 unsigned front_clients(const struct front *fr)
@@ -481,13 +437,15 @@ void front_close(struct front *fr)
 	if (!fr)
 		return;
 	fr->closing = true;
-	if (fr->ts->room_ctx == fr)
-		fr->ts->room = NULL;
-	for (unsigned i = 0; i < fr->nlisteners; i++)
-		close_listener(&fr->listeners[i]);
+	if (fr->env.ts->room_ctx == fr)
+		fr->env.ts->room = NULL;
+	for (unsigned i = 0; i < fr->nports; i++)
+		close_port(&fr->ports[i]);
 	uv_close((uv_handle_t *)&fr->timer, on_handle_closed);
-	while (fr->waiting.first)
-		client_close(fr->waiting.first); /* moves it to the served */
-	for (struct client *c = fr->served.first; c; c = c->next)
+	for (unsigned i = WAIT_NOT + 1; i < CLIENT_WAITS; i++) {
+		while (fr->lists[i].first)
+			client_close(fr->lists[i].first); /* moves it to the served */
+	}
+	for (struct client *c = fr->lists[WAIT_NOT].first; c; c = c->next)
 		client_close(c);
 }

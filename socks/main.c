@@ -30,6 +30,7 @@
 #include "netstack/netstack.h"
 #include "socks/front.h"
 #include "socks/ready.h"
+#include "socks/udp_relay.h"
 
 #define PATIENCE_MS 1000u
 
@@ -42,6 +43,7 @@ struct app {
 	struct trust *trust;
 	struct netstack *netstack;
 	struct targets targets;
+	struct proxy_auth proxy_auth;
 	struct client_conf client_conf;
 	struct front *front;
 	struct tunnel *tunnel;
@@ -66,18 +68,16 @@ static void describe_listeners(const struct app *a, char *to, size_t cap)
 
 	to[0] = '\0';
 	for (unsigned i = 0; i < a->conf.nlisten && n < cap; i++) {
-		char text[DEST_TEXT_MAX];
-		struct dest d;
+		char text[FRONT_TEXT_MAX];
 
-		front_address(a->front, i, &d);
-		n += (size_t)snprintf(to + n, cap - n, "%ssocks5://%s", i > 0 ? " " : "", dest_text(&d, text));
+		n += (size_t)snprintf(to + n, cap - n, "%s%s", i > 0 ? " " : "", front_listener(a->front, i, text));
 	}
 }
 
 static void on_ready(void *ctx, const struct ip *address)
 {
 	struct app *a = ctx;
-	char listeners[384], line[512], text[IP_TEXT_MAX];
+	char listeners[LISTENERS_MAX * (FRONT_TEXT_MAX + 1)], line[sizeof(listeners) + 80], text[IP_TEXT_MAX];
 
 	describe_listeners(a, listeners, sizeof(listeners));
 	snprintf(line, sizeof(line), "ready %s address %s", listeners, ip_text(address, text));
@@ -141,14 +141,21 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 static void on_stats_signal(uv_signal_t *handle, int signum)
 {
 	struct app *a = handle->data;
+	const struct udp_relays *u;
 	struct netstack_stats s;
 
 	(void)signum;
 	netstack_get_stats(a->netstack, &s);
 	log_info("counters: clients %u, flows %" PRIu32 " (%" PRIu32 " held), frames in %" PRIu64 " out %" PRIu64
 		 ", bytes in %" PRIu64 " out %" PRIu64 ", dropped in %" PRIu64 " out %" PRIu64,
-		 front_clients(a->front), s.flows, s.flows_held, s.frames_in, s.frames_out, s.bytes_in, s.bytes_out,
+		 a->front ? front_clients(a->front) : 0, s.flows, s.flows_held, s.frames_in, s.frames_out, s.bytes_in, s.bytes_out,
 		 s.dropped_in, s.dropped_out);
+	if (!a->front)
+		return;
+	u = front_udp(a->front);
+	log_info("counters: UDP associations %u, datagrams in %" PRIu64 " out %" PRIu64 ", dropped: fragments %" PRIu64
+		 ", malformed %" PRIu64 ", from others %" PRIu64 ", by rules %" PRIu64 ", lost %" PRIu64,
+		 u->count, u->in, u->out, u->fragments, u->malformed, u->strangers, u->blocked, u->lost);
 }
 
 /* --- start ---------------------------------------------------------------------------------------------------- */
@@ -224,7 +231,10 @@ static int start_front(struct app *a)
 		.nrules = a->conf.nroutes,
 		.connect_ms = a->conf.connect_ms,
 	};
-	a->client_conf = (struct client_conf){ .idle_ms = a->conf.idle_ms };
+	a->client_conf = (struct client_conf){
+		.auth = a->conf.proxy_user ? &a->proxy_auth : NULL,
+		.idle_ms = a->conf.idle_ms,
+	};
 	return front_new(&a->front, &a->targets, &a->client_conf, a->conf.listen, a->conf.nlisten, &a->fault);
 }
 
@@ -342,7 +352,22 @@ static int import_command(struct app *a)
 	return ve_exit_status(r);
 }
 
-/* Whatever the login needs; afterwards the environment has no secret of ours to pass on. */
+/* --proxy-auth: what local programs must know. */
+static int get_proxy_password(struct app *a)
+{
+	struct password password;
+	int r = password_get_file(&password, a->conf.proxy_password_file, &a->fault);
+
+	if (r != 0)
+		return r;
+	r = proxy_auth_set(&a->proxy_auth, a->conf.proxy_user, password.text);
+	if (r != 0)
+		fault_set_final(&a->fault, r, "--proxy-auth: user and password have 1 to %u bytes each", PROXY_WORD_MAX);
+	wipe(&password, sizeof(password));
+	return r;
+}
+
+/* Whatever the login and the proxy need; afterwards the environment has no secret of ours to pass on. */
 static int get_secrets(struct app *a)
 {
 	const struct conf *c = &a->conf;
@@ -356,6 +381,8 @@ static int get_secrets(struct app *a)
 		r = password_get_new(&a->new_password, c, &a->fault);
 		a->has_new_password = r == 0;
 	}
+	if (r == 0 && c->proxy_user)
+		r = get_proxy_password(a);
 	password_forget_env();
 	return r;
 }
@@ -374,6 +401,7 @@ static int connect_command(struct app *a)
 	credential_fini(&a->credential);
 	wipe(&a->password, sizeof(a->password));
 	wipe(&a->new_password, sizeof(a->new_password));
+	wipe(&a->proxy_auth, sizeof(a->proxy_auth));
 	return r;
 }
 

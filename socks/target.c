@@ -16,6 +16,7 @@
 
 #include "core/err.h"
 #include "core/limits.h"
+#include "netstack/listen.h"
 #include "socks/direct.h"
 
 #define STEP_MS 1000u
@@ -209,6 +210,21 @@ int target_open(struct targets *ts, const struct dest *to, const struct flow_eve
 		uv_timer_start(&t->timer, on_step, 0, 0);
 	else if (ts->connect_ms > 0)
 		wait_on(t);
+	*ret = t;
+	return 0;
+}
+
+int target_adopt(struct targets *ts, struct flow *f, const struct flow_events *ev, void *ctx, struct target **ret)
+{
+	struct target *t = alloc_target(ts, ev, ctx);
+
+	if (!t) {
+		flow_free(f);
+		return VE_NOMEM;
+	}
+	uv_timer_init(ts->loop, &t->timer);
+	t->flow = f;
+	flow_adopt(f, &flow_events, t);
 	*ret = t;
 	return 0;
 }

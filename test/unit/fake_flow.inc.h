@@ -25,10 +25,17 @@
 #include "core/bytes.h"
 #include "core/err.h"
 #include "netstack/flow.h"
+#include "netstack/listen.h"
+#include "netstack/lookup.h"
 #include "netstack/netstack.h"
+#include "netstack/udp.h"
 
 #define FAKE_CONNS 64
 #define FAKE_PIECES 4096
+#define FAKE_PORTS 8
+#define FAKE_SOCKS 8
+#define FAKE_LOOKUPS 64
+#define FAKE_DATAGRAMS 64
 
 /* --- bytes that were received -------------------------------------------------------------------------- */
 
@@ -89,6 +96,37 @@ struct flow {
 	bool rx_end, rx_end_seen, news;
 };
 
+/* A TCP port of ours, and who comes to it. */
+struct tcp_port {
+	struct netstack *ns;
+	const struct tcp_port_events *ev;
+	void *ctx;
+	struct endpoint from;
+	bool coming;
+};
+
+struct lookup {
+	struct netstack *ns;
+	char name[HOST_MAX + 1];
+	void (*done)(void *ctx, int err, const struct ip *ips, unsigned n);
+	void *ctx;
+	bool told;
+};
+
+struct fake_datagram {
+	struct endpoint who; /* to, or from */
+	uint8_t *p;
+	size_t n;
+};
+
+struct udp_sock {
+	struct netstack *ns;
+	const struct udp_events *ev;
+	void *ctx;
+	struct fake_datagram in[FAKE_DATAGRAMS];
+	unsigned nin;
+};
+
 struct netstack {
 	struct fake_conn conns[FAKE_CONNS];
 	unsigned opens;            /* flow_open() calls that succeeded */
@@ -98,6 +136,16 @@ struct netstack {
 	size_t tx_max, rx_max;     /* windows of new flows */
 	struct ip local;           /* of every flow */
 	uint16_t local_port;
+	struct tcp_port *ports[FAKE_PORTS];
+	struct udp_sock *socks[FAKE_SOCKS];
+	struct lookup *lookups[FAKE_LOOKUPS];
+	int port_result, sock_result, send_result; /* of the next tcp_port_new(), udp_sock_new(), udp_sock_send() */
+	bool link_down;            /* ports have no address */
+	bool lookup_waits;
+	int lookup_err;            /* else every name has the address */
+	struct ip lookup_ip;
+	struct fake_datagram sent[FAKE_DATAGRAMS];
+	unsigned nsent;
 	bool dispatching;
 	bool holding;              /* flows that are not open wait for the link */
 	bool unflushed;            /* something was done that needs a flow_flush() */
@@ -111,6 +159,7 @@ static inline void fake_init(struct netstack *ns)
 		.rx_max = 65536,
 		.local = { .family = IP_V4, .b = { 192, 168, 30, 10 } },
 		.local_port = 50000,
+		.lookup_ip = { .family = IP_V4, .b = { 10, 77, 0, 1 } },
 	};
 }
 
@@ -179,14 +228,10 @@ static inline void fake_break(struct fake_conn *c, int err)
 
 /* --- flow.h -------------------------------------------------------------------------------------------- */
 
-int flow_open(struct netstack *ns, const struct dest *to, const struct flow_events *ev, void *ctx,
-	      struct flow **ret)
+static inline struct flow *fake_flow_new(struct netstack *ns, const struct dest *to, const struct flow_events *ev, void *ctx)
 {
 	struct flow *f;
 
-	fake_touch(ns);
-	if (ns->open_result != 0)
-		return ns->open_result;
 	assert_true(ns->opens < FAKE_CONNS);
 	f = calloc(1, sizeof(*f));
 	assert_non_null(f);
@@ -199,7 +244,16 @@ int flow_open(struct netstack *ns, const struct dest *to, const struct flow_even
 	f->conn = &ns->conns[ns->opens++];
 	f->conn->to = *to;
 	f->conn->flow = f;
-	*ret = f;
+	return f;
+}
+
+int flow_open(struct netstack *ns, const struct dest *to, const struct flow_events *ev, void *ctx,
+	      struct flow **ret)
+{
+	fake_touch(ns);
+	if (ns->open_result != 0)
+		return ns->open_result;
+	*ret = fake_flow_new(ns, to, ev, ctx);
 	return 0;
 }
 
@@ -361,10 +415,205 @@ static inline void fake_events(struct fake_conn *c)
 	}
 }
 
+/* --- listen.h ------------------------------------------------------------------------------------------ */
+
+int tcp_port_new(struct tcp_port **ret, struct netstack *ns, uint16_t port, unsigned backlog,
+		 const struct tcp_port_events *ev, void *ctx)
+{
+	(void)port;
+	(void)backlog;
+	if (ns->port_result != 0)
+		return ns->port_result;
+	for (unsigned i = 0; i < FAKE_PORTS; i++) {
+		if (ns->ports[i])
+			continue;
+		ns->ports[i] = calloc(1, sizeof(struct tcp_port));
+		assert_non_null(ns->ports[i]);
+		*ns->ports[i] = (struct tcp_port){ .ns = ns, .ev = ev, .ctx = ctx };
+		*ret = ns->ports[i];
+		return 0;
+	}
+	return VE_LIMIT;
+}
+
+void tcp_port_free(struct tcp_port *p)
+{
+	for (unsigned i = 0; p && i < FAKE_PORTS; i++) {
+		if (p->ns->ports[i] == p)
+			p->ns->ports[i] = NULL;
+	}
+	free(p);
+}
+
+void tcp_port_local(const struct tcp_port *p, struct endpoint *ret)
+{
+	*ret = (struct endpoint){ .port = p->ns->local_port };
+	if (!p->ns->link_down)
+		ret->ip = p->ns->local;
+}
+
+void flow_adopt(struct flow *f, const struct flow_events *ev, void *ctx)
+{
+	f->ev = ev;
+	f->ctx = ctx;
+	f->news = true;
+}
+
+/* Somebody connects to port @i; accepted() follows from the next dispatch. */
+static inline void fake_come(struct netstack *ns, unsigned i, const char *ip, uint16_t port)
+{
+	assert_non_null(ns->ports[i]);
+	assert_int_equal(ip_parse(ip, &ns->ports[i]->from.ip), 0);
+	ns->ports[i]->from.port = port;
+	ns->ports[i]->coming = true;
+}
+
+static inline void fake_accept(struct netstack *ns, unsigned i)
+{
+	struct tcp_port *p = ns->ports[i];
+	struct endpoint from;
+	struct dest d;
+	struct flow *f;
+
+	if (!p || !p->coming)
+		return;
+	p->coming = false;
+	from = p->from;
+	d = (struct dest){ .ip = from.ip, .port = from.port };
+	f = fake_flow_new(ns, &d, NULL, NULL);
+	f->open = true;
+	p->ev->accepted(p->ctx, f, &from);
+}
+
+/* --- lookup.h ------------------------------------------------------------------------------------------ */
+
+int lookup_new(struct lookup **ret, struct netstack *ns, const char *name,
+	       void (*done)(void *ctx, int err, const struct ip *ips, unsigned n), void *ctx)
+{
+	for (unsigned i = 0; i < FAKE_LOOKUPS; i++) {
+		struct lookup *l;
+
+		if (ns->lookups[i])
+			continue;
+		l = calloc(1, sizeof(*l));
+		assert_non_null(l);
+		*l = (struct lookup){ .ns = ns, .done = done, .ctx = ctx };
+		memcpy(l->name, name, strlen(name) + 1);
+		*ret = ns->lookups[i] = l;
+		return 0;
+	}
+	return VE_LIMIT;
+}
+
+void lookup_free(struct lookup *l)
+{
+	for (unsigned i = 0; l && i < FAKE_LOOKUPS; i++) {
+		if (l->ns->lookups[i] == l)
+			l->ns->lookups[i] = NULL;
+	}
+	free(l);
+}
+
+static inline void fake_answer(struct netstack *ns, unsigned i)
+{
+	struct lookup *l = ns->lookups[i];
+
+	if (!l || l->told || ns->lookup_waits)
+		return;
+	l->told = true;
+	l->done(l->ctx, ns->lookup_err, &ns->lookup_ip, ns->lookup_err == 0 ? 1 : 0);
+}
+
+/* --- udp.h --------------------------------------------------------------------------------------------- */
+
+static inline void fake_datagram_keep(struct fake_datagram *d, const struct endpoint *who, const uint8_t *p, size_t n)
+{
+	*d = (struct fake_datagram){ .who = *who, .p = malloc(n > 0 ? n : 1), .n = n };
+	assert_non_null(d->p);
+	if (n > 0)
+		memcpy(d->p, p, n);
+}
+
+int udp_sock_new(struct udp_sock **ret, struct netstack *ns, uint16_t port, const struct udp_events *ev, void *ctx)
+{
+	(void)port;
+	if (ns->sock_result != 0)
+		return ns->sock_result;
+	for (unsigned i = 0; i < FAKE_SOCKS; i++) {
+		if (ns->socks[i])
+			continue;
+		ns->socks[i] = calloc(1, sizeof(struct udp_sock));
+		assert_non_null(ns->socks[i]);
+		ns->socks[i]->ns = ns;
+		ns->socks[i]->ev = ev;
+		ns->socks[i]->ctx = ctx;
+		*ret = ns->socks[i];
+		return 0;
+	}
+	return VE_LIMIT;
+}
+
+void udp_sock_free(struct udp_sock *u)
+{
+	for (unsigned i = 0; u && i < u->nin; i++)
+		free(u->in[i].p);
+	for (unsigned i = 0; u && i < FAKE_SOCKS; i++) {
+		if (u->ns->socks[i] == u)
+			u->ns->socks[i] = NULL;
+	}
+	free(u);
+}
+
+void udp_sock_local(const struct udp_sock *u, struct endpoint *ret)
+{
+	*ret = (struct endpoint){ .ip = u->ns->local, .port = u->ns->local_port };
+}
+
+int udp_sock_send(struct udp_sock *u, const struct endpoint *to, struct slice bytes)
+{
+	fake_touch(u->ns);
+	if (u->ns->send_result != 0)
+		return u->ns->send_result;
+	assert_true(u->ns->nsent < FAKE_DATAGRAMS);
+	fake_datagram_keep(&u->ns->sent[u->ns->nsent++], to, bytes.p, bytes.n);
+	return 0;
+}
+
+/* Somebody sends to socket @i; received() follows from the next dispatch. */
+static inline void fake_send(struct netstack *ns, unsigned i, const char *ip, uint16_t port, const void *p, size_t n)
+{
+	struct udp_sock *u = ns->socks[i];
+	struct endpoint from = { .port = port };
+
+	assert_non_null(u);
+	assert_true(u->nin < FAKE_DATAGRAMS);
+	assert_int_equal(ip_parse(ip, &from.ip), 0);
+	fake_datagram_keep(&u->in[u->nin++], &from, p, n);
+}
+
+static inline void fake_deliver(struct netstack *ns, unsigned i)
+{
+	while (ns->socks[i] && ns->socks[i]->nin > 0) {
+		struct udp_sock *u = ns->socks[i];
+		struct fake_datagram d = u->in[--u->nin];
+
+		u->ev->received(u->ctx, &d.who, (struct slice){ .p = d.p, .n = d.n });
+		free(d.p);
+	}
+}
+
+/* --- the turn ------------------------------------------------------------------------------------------ */
+
 void netstack_dispatch(struct netstack *ns)
 {
 	assert_false(ns->dispatching);
 	ns->dispatching = true;
+	for (unsigned i = 0; i < FAKE_LOOKUPS; i++)
+		fake_answer(ns, i);
+	for (unsigned i = 0; i < FAKE_PORTS; i++)
+		fake_accept(ns, i);
+	for (unsigned i = 0; i < FAKE_SOCKS; i++)
+		fake_deliver(ns, i);
 	for (unsigned i = 0; i < ns->opens; i++)
 		fake_events(&ns->conns[i]);
 	ns->dispatching = false;
@@ -378,6 +627,14 @@ static inline void fake_fini(struct netstack *ns)
 		assert_true(ns->conns[i].freed);
 		free(ns->conns[i].got.p);
 	}
+	for (unsigned i = 0; i < FAKE_PORTS; i++)
+		assert_null(ns->ports[i]);
+	for (unsigned i = 0; i < FAKE_SOCKS; i++)
+		assert_null(ns->socks[i]);
+	for (unsigned i = 0; i < FAKE_LOOKUPS; i++)
+		assert_null(ns->lookups[i]);
+	for (unsigned i = 0; i < ns->nsent; i++)
+		free(ns->sent[i].p);
 }
 
 #endif
