@@ -301,6 +301,11 @@ static void advance(struct http_proxy *p)
 
 /* --- the client ----------------------------------------------------------------------------------------- */
 
+bool http_proxy_has_room(const struct http_proxy *p)
+{
+	return p->state != HTTP_GONE && (!p->in.p || buf_room(&p->in) > 0);
+}
+
 uint8_t *http_proxy_reserve(struct http_proxy *p, size_t *room)
 {
 	uint8_t *to;
@@ -317,6 +322,11 @@ void http_proxy_commit(struct http_proxy *p, size_t n)
 	if (p->in.p)
 		buf_commit(&p->in, n);
 	advance(p);
+}
+
+struct slice http_proxy_early(const struct http_proxy *p)
+{
+	return p->in.p ? buf_peek(&p->in) : (struct slice){ 0 };
 }
 
 /* A body that cannot be completed any more. */
@@ -443,11 +453,18 @@ static bool is_sent(const struct http_proxy *p)
 	return p->up.done && (!p->head.p || p->head_sent == buf_len(&p->head));
 }
 
+bool http_proxy_has_request(const struct http_proxy *p)
+{
+	if (p->state != HTTP_WAITING && p->state != HTTP_ANSWERING)
+		return false;
+	return (p->head.p && p->head_sent < buf_len(&p->head)) || (!p->up.done && p->in.p);
+}
+
 size_t http_proxy_request_pull(struct http_proxy *p, uint8_t *to, size_t room)
 {
 	size_t n;
 
-	if (p->state != HTTP_WAITING && p->state != HTTP_ANSWERING)
+	if (!http_proxy_has_request(p))
 		return 0;
 	n = pull_head(p, to, room);
 	n += pull_body(p, to + n, room - n);

@@ -91,6 +91,10 @@ bool http_proxy_waits(const struct http_proxy *p);
  * short. Each reserve that gave space is followed by a commit, of 0 bytes if need be. */
 uint8_t *http_proxy_reserve(struct http_proxy *p, size_t *room);
 void http_proxy_commit(struct http_proxy *p, size_t n);
+/* Would http_proxy_reserve() find space? */
+bool http_proxy_has_room(const struct http_proxy *p);
+/* After TUNNEL: what the client has sent behind its request. Borrowed until fini. */
+struct slice http_proxy_early(const struct http_proxy *p);
 /* The client has ended its stream. */
 void http_proxy_client_ended(struct http_proxy *p);
 
@@ -102,6 +106,8 @@ void http_proxy_target_opened(struct http_proxy *p);
 /* The target's stream is over, after all its bytes were given to answer_push(): in order (VE_EOF), or with what broke it;
  * or it could not be opened. The caller frees it with the DROP that follows. */
 void http_proxy_target_ended(struct http_proxy *p, int err);
+/* Is there something for the target? */
+bool http_proxy_has_request(const struct http_proxy *p);
 /* Write up to @room bytes for the target to @to. Returns how many. */
 size_t http_proxy_request_pull(struct http_proxy *p, uint8_t *to, size_t room);
 /* Bytes of the target. Returns how many were taken; the rest is to be offered again when out has been consumed. */
