@@ -327,6 +327,8 @@ uint32_t se_pool_datagram_channel(const struct softether *s)
 {
 	uint32_t found = SE_PATH_NO_CHANNEL;
 
+	if (!s->path.has_bulk)
+		return found; /* asked for every frame: spare the others the search */
 	for (unsigned k = 0; k < SESSION_CHANNELS_MAX; k++) {
 		const struct se_channel *ch = &s->ch[k];
 

@@ -164,7 +164,7 @@ int se_pool_put(struct softether *s, const struct slice *v, size_t nv);
 /* Has some channel that we may send on less than half of its queue taken? */
 bool se_pool_has_room(const struct softether *s);
 
-/* The R-UDP channel that was heard last, or SE_PATH_NO_CHANNEL. */
+/* The R-UDP channel that was heard last, or SE_PATH_NO_CHANNEL; also without bulk datagrams. */
 uint32_t se_pool_datagram_channel(const struct softether *s);
 
 unsigned se_pool_live(const struct softether *s); /* channels that are up */

@@ -249,10 +249,11 @@ static void softether_channel_closed(struct session *base, unsigned channel, con
 	struct se_channel *ch;
 
 	s->now_ms = now_ms;
-	if (channel >= SESSION_CHANNELS_MAX || s->ch[channel].st == SE_CHANNEL_FREE)
+	if (channel >= SESSION_CHANNELS_MAX)
 		return;
+	s->hangups &= ~(UINT32_C(1) << channel);
 	ch = &s->ch[channel];
-	if (ch->st == SE_CHANNEL_LEAVING) {
+	if (ch->st == SE_CHANNEL_FREE || ch->st == SE_CHANNEL_LEAVING) {
 		se_channel_enter(ch, SE_CHANNEL_FREE, now_ms);
 	} else if (ch->st == SE_CHANNEL_DIALED && s->st == SE_MOVING) {
 		s->fault = *f;
