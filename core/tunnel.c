@@ -168,6 +168,7 @@ static void tell_closed(struct channel *c, const struct fault *f)
 {
 	struct tunnel *t = c->tunnel;
 
+	log_debug("tunnel %s:%u: channel %u: %s", t->conf.host, t->conf.port, c->number, f->text);
 	t->session->ops->channel_closed(t->session, c->number, f, uv_now(t->loop));
 	take_events(t);
 	if (!has_channels(t) && t->session->ops->deadline(t->session) == UINT64_MAX)
