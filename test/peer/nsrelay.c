@@ -15,6 +15,7 @@
  *
  * The third form tells a relay that runs with -c SOCKET what to break; it answers "ok", or what is wrong:
  *   cut N         reset the TCP connection that is the N-th oldest now (1 is the first)      cut all    all of them
+ *   drop N        the same for the client; the server hears nothing of it, as when a NAT forgets     drop all
  *   refuse yes    reset new TCP connections at once                      refuse no   take them again (at the start)
  *   loss N        lose N of 1000 datagrams each way, spread evenly       loss 1000   block UDP
  *   move          give every UDP client another address inside, as a NAT does that has forgotten
@@ -346,17 +347,26 @@ static void peers_move(void)
 
 /* ---- what is to be broken ---- */
 
-static const char *cut(const char *which)
+/* The server's end stays open, and nobody reads from it any more. */
+static void forget_server(struct conn *c)
+{
+	c->fd[1] = -1;
+}
+
+static const char *cut(const char *which, bool tell_server)
 {
 	int n = atoi(which), kept = 0, had = nconns;
 
 	if (strcmp(which, "all") != 0 && (n < 1 || n > had))
 		return "no such connection\n";
 	for (int i = 0; i < had; i++) {
-		if (n == 0 || i == n - 1)
-			conn_free(conns[i], true);
-		else
+		if (n != 0 && i != n - 1) {
 			conns[kept++] = conns[i];
+			continue;
+		}
+		if (!tell_server)
+			forget_server(conns[i]);
+		conn_free(conns[i], true);
 	}
 	nconns = kept;
 	return "ok\n";
@@ -365,7 +375,9 @@ static const char *cut(const char *which)
 static const char *obey(const char *command, char answer[static 100])
 {
 	if (strncmp(command, "cut ", 4) == 0)
-		return cut(command + 4);
+		return cut(command + 4, true);
+	if (strncmp(command, "drop ", 5) == 0)
+		return cut(command + 5, false);
 	if (strcmp(command, "refuse yes") == 0 || strcmp(command, "refuse no") == 0)
 		refusing = command[7] == 'y';
 	else if (strncmp(command, "loss ", 5) == 0 && atoi(command + 5) >= 0 && atoi(command + 5) <= 1000)
