@@ -174,6 +174,11 @@
 			     * clients are accepted; those that are in already may go above, CLIENTS_MAX bounds them */
 #define DIRECT_WINDOW (64u * KIB) /* each way of a connection that goes around the tunnel; the kernel has buffers of its own */
 #define DIRECT_ADDRESSES_MAX 8u   /* of one name that are tried for it */
+#define FORWARD_CLIENTS_MAX 1024u  /* connections of -L and -R together: a quarter of all flows, the rest is the proxy's */
+#define FORWARD_PEERS_MAX 256u     /* UDP conversations of -L and -R together; each takes a port, in there or here */
+#define FORWARD_IDLE_MS 120000u    /* silence until such a conversation is over; RFC 4787 REQ-5 wants at least two minutes */
+#define FORWARD_NAME_MS 60000u     /* how old the address of a UDP forward's named destination may be */
+#define STDIO_BUFFER (64u * KIB)   /* each way of -W: what a pipe of Linux holds */
 #define ACCEPT_BATCH 32u       /* clients accepted in one turn, so that they do not hold up the others */
 #define ACCEPT_PAUSE_MS 250u   /* until accepting is tried again when the system has no descriptor left */
 #define DESCRIPTORS_KEPT 64u   /* not for clients: listeners, the wire and its reconnects, resolving, files, libuv */

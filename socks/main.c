@@ -28,11 +28,14 @@
 #include "core/version.h"
 #include "core/vpn_file.h"
 #include "netstack/netstack.h"
+#include "socks/forward.h"
 #include "socks/front.h"
 #include "socks/ready.h"
+#include "socks/stdio_join.h"
 #include "socks/udp_relay.h"
 
 #define PATIENCE_MS 1000u
+#define DOORS_TEXT_MAX 4096u /* of the forwards in the ready line; what does not fit is cut off */
 
 struct app {
 	uv_loop_t loop;
@@ -46,6 +49,9 @@ struct app {
 	struct proxy_auth proxy_auth;
 	struct client_conf client_conf;
 	struct front *front;
+	struct forwards *forwards;
+	struct stdio_join *stdio; /* -W */
+	bool stdio_over;          /* and why we end is in @fault */
 	struct tunnel *tunnel;
 	struct session_env env;
 	uv_signal_t stop_signals[2];
@@ -62,29 +68,35 @@ extern char **environ;
 
 /* --- events --------------------------------------------------------------------------------------------------- */
 
-static void describe_listeners(const struct app *a, char *to, size_t cap)
+/* Each with a blank in front. */
+static void describe_doors(const struct app *a, char *to, size_t cap)
 {
+	char forward[FORWARD_TEXT_MAX];
 	size_t n = 0;
 
 	to[0] = '\0';
-	for (unsigned i = 0; i < a->conf.nlisten && n < cap; i++) {
+	for (unsigned i = 0; a->front && i < a->conf.nlisten && n < cap; i++) {
 		char text[FRONT_TEXT_MAX];
 
-		n += (size_t)snprintf(to + n, cap - n, "%s%s", i > 0 ? " " : "", front_listener(a->front, i, text));
+		n += (size_t)snprintf(to + n, cap - n, " %s", front_listener(a->front, i, text));
 	}
+	for (unsigned i = 0; a->forwards && n < cap && forwards_text(a->forwards, i, forward); i++)
+		n += (size_t)snprintf(to + n, cap - n, " %s", forward);
 }
 
 static void on_ready(void *ctx, const struct ip *address)
 {
 	struct app *a = ctx;
-	char listeners[LISTENERS_MAX * (FRONT_TEXT_MAX + 1)], line[sizeof(listeners) + 80], text[IP_TEXT_MAX];
+	char doors[LISTENERS_MAX * (FRONT_TEXT_MAX + 1) + DOORS_TEXT_MAX], line[sizeof(doors) + 80], text[IP_TEXT_MAX];
 
-	describe_listeners(a, listeners, sizeof(listeners));
-	snprintf(line, sizeof(line), "ready %s address %s", listeners, ip_text(address, text));
+	describe_doors(a, doors, sizeof(doors));
+	snprintf(line, sizeof(line), "ready%s address %s", doors, ip_text(address, text));
 	log_info("%s", line);
 	if (a->was_ready)
 		return;
 	a->was_ready = true;
+	if (a->stdio)
+		stdio_join_open(a->stdio, &a->conf.stdio);
 	if (a->conf.ready_fd >= 0)
 		ready_tell_fd(a->conf.ready_fd, line);
 	ready_tell_systemd("READY=1");
@@ -109,6 +121,10 @@ static void close_all(struct app *a)
 	uv_unref((uv_handle_t *)&a->patience);
 	front_close(a->front); /* first: its flows belong to the netstack */
 	a->front = NULL;
+	forwards_close(a->forwards);
+	a->forwards = NULL;
+	stdio_join_close(a->stdio);
+	a->stdio = NULL;
 	if (a->targets.loop)
 		targets_fini(&a->targets);
 	tunnel_free(a->tunnel); /* second: its link belongs to the netstack */
@@ -124,7 +140,10 @@ static void on_over(void *ctx, const struct fault *f)
 {
 	struct app *a = ctx;
 
-	a->fault = *f;
+	if (a->stdio && f->err == VE_CANCELED)
+		fault_set_final(&a->fault, VE_EOF, "-W: stopped before both directions had ended");
+	else if (!a->stdio_over)
+		a->fault = *f;
 	ready_tell_systemd("STOPPING=1");
 	close_all(a);
 }
@@ -222,6 +241,38 @@ static int start_tunnel(struct app *a)
 	return r;
 }
 
+/* Both directions have ended, or one has failed: then the tunnel has served its purpose. */
+static void on_stdio_over(void *ctx, const struct fault *f)
+{
+	static const struct fault done = { .err = VE_CANCELED, .final = true, .text = "done" };
+	struct app *a = ctx;
+
+	a->stdio_over = true;
+	a->fault = f->err != 0 ? *f : done;
+	stdio_join_close(a->stdio);
+	a->stdio = NULL;
+	tunnel_stop(a->tunnel);
+}
+
+static int start_forwards(struct app *a)
+{
+	static const struct stdio_join_events stdio_events = { on_stdio_over };
+	const struct forwards_conf c = {
+		.local = a->conf.local,
+		.nlocal = a->conf.nlocal,
+		.remote = a->conf.remote,
+		.nremote = a->conf.nremote,
+		.idle_ms = a->conf.idle_ms,
+	};
+	int r = 0;
+
+	if (c.nlocal + c.nremote > 0)
+		r = forwards_new(&a->forwards, &a->targets, &c, &a->fault);
+	if (r == 0 && a->conf.has_stdio)
+		r = stdio_join_new(&a->stdio, &a->targets, STDIN_FILENO, STDOUT_FILENO, &stdio_events, a, &a->fault);
+	return r;
+}
+
 static int start_front(struct app *a)
 {
 	a->targets = (struct targets){
@@ -235,6 +286,8 @@ static int start_front(struct app *a)
 		.auth = a->conf.proxy_user ? &a->proxy_auth : NULL,
 		.idle_ms = a->conf.idle_ms,
 	};
+	if (a->conf.nlisten == 0)
+		return 0;
 	return front_new(&a->front, &a->targets, &a->client_conf, a->conf.listen, a->conf.nlisten, &a->fault);
 }
 
@@ -280,6 +333,9 @@ static int start(struct app *a)
 	if (c->command == CMD_PASSWD) /* nobody needs a proxy for that */
 		return start_tunnel(a);
 	r = start_front(a);
+	if (r != 0)
+		return r;
+	r = start_forwards(a);
 	if (r != 0)
 		return r;
 	if (c->pid_file) {

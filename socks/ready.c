@@ -13,16 +13,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/bytes.h"
 
 void ready_tell_fd(int fd, const char *line)
 {
-	char text[512];
-	int n = snprintf(text, sizeof(text), "%s\n", line);
-
-	if (n > 0 && write(fd, text, min_size((size_t)n, sizeof(text) - 1)) < 0) {
-		/* whoever asked for the line is gone; the proxy works all the same */
-	}
+	(void)dprintf(fd, "%s\n", line); /* if whoever asked for it is gone, the proxy works all the same */
 	close(fd);
 }
 
