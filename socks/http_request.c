@@ -292,7 +292,7 @@ void http_request_malformed(struct slice in, int err, const char *why, struct ht
 		       "Often these are cookies: delete those of this site.");
 	else if (strstr(why, "Invalid method"))
 		refuse(ret, 501, "This proxy does not know the method of the request.", ASK_AUTHOR);
-	else if (strstr(why, "HTTP/1") || strstr(why, "version"))
+	else if (strstr(why, "not HTTP/1.0 or HTTP/1.1") || strstr(why, "Invalid HTTP version"))
 		refuse(ret, 505, "This proxy speaks HTTP/1.1 and HTTP/1.0.", ASK_AUTHOR);
 	else
 		refuse(ret, 400, "The request is malformed.", ASK_AUTHOR);

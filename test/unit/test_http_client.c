@@ -124,7 +124,8 @@ static void bench_init(struct bench *b, const char *early)
 	assert_int_equal(uv_tcp_open(&b->tcp, fds[1]), 0);
 	b->in_call = true;
 	assert_int_equal(http_client_new(&b->h, (uv_stream_t *)&b->tcp,
-					 (struct slice){ .p = (const uint8_t *)early, .n = strlen(early) }, &ts, &conf,
+					 (struct slice){ .p = (const uint8_t *)early, .n = strlen(early) },
+					 &ts, &conf,
 					 &events, b), 0);
 	b->in_call = false;
 	target_flush(&ts);
@@ -291,9 +292,11 @@ static void test_upgrade(void **state)
 	struct slice v[4];
 
 	(void)state;
-	bench_init(&b, "GET http://far.corp/ HTTP/1.1\r\nHost: far.corp\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+	bench_init(&b,
+	"GET http://far.corp/ HTTP/1.1\r\nHost: far.corp\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
 	UNTIL(ns.opens == 1 && got_at_least(conn(0), 20));
-	fake_give(conn(0), (const uint8_t *)"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\nframes", 52, 52);
+	fake_give(conn(0), (const uint8_t *)"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\nframes", 52,
+	52);
 	UNTIL(b.tunnel);
 	assert_int_equal(target_peek(b.t, v, 4), 1);
 	assert_int_equal(v[0].n, 6);
@@ -483,7 +486,8 @@ static void bulk(size_t tx_max, size_t rx_max, size_t piece, size_t body)
 
 	ns.tx_max = tx_max;
 	ns.rx_max = rx_max;
-	snprintf(head, sizeof(head), "POST http://far.corp/ HTTP/1.1\r\nHost: far.corp\r\nContent-Length: %zu\r\n\r\n", body);
+	snprintf(head, sizeof(head),
+	"POST http://far.corp/ HTTP/1.1\r\nHost: far.corp\r\nContent-Length: %zu\r\n\r\n", body);
 	nup = put_head(&up, head, body);
 	snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n" DATE "Content-Length: %zu\r\n\r\n", body);
 	ndown = put_head(&down, head, body);
@@ -579,7 +583,8 @@ static void test_login(void **state)
 	UNTIL(peer_has(&b.peer, 100));
 	assert_begins(&b.peer.got, "HTTP/1.1 407 ");
 	b.peer.got.n = 0;
-	send_text(&b, "GET http://far.corp/ HTTP/1.1\r\nHost: far.corp\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n");
+	send_text(&b,
+	"GET http://far.corp/ HTTP/1.1\r\nHost: far.corp\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n");
 	UNTIL(ns.opens == 1);
 	exchange(&b, conn(0));
 	bench_fini(&b);
@@ -598,7 +603,8 @@ static void test_closed_any_time(void **state)
 		for (unsigned i = 0; i < turns; i++) {
 			turn();
 			if (i == 6)
-				give_text(conn(ns.opens - 1), "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1234");
+				give_text(conn(ns.opens - 1),
+				"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1234");
 		}
 		bench_fini(&b);
 		assert_false(b.over);

@@ -35,13 +35,16 @@ static const struct exchange exchanges[] = {
 	  OK_HEAD "Content-Length: 5\r\n" VIA "\r\nhello", STAYS },
 	{ "two on one connection",
 	  "GET http://a.test/1 HTTP/1.1\r\nHost: a.test\r\n\r\nGET http://A.test:80/2 HTTP/1.1\r\nHost: a.test\r\n\r\n",
-	  { { .text = OK_HEAD "Content-Length: 1\r\n\r\n1" }, { .text = OK_HEAD "Content-Length: 1\r\n\r\n2" } },
+	  { { .text = OK_HEAD "Content-Length: 1\r\n\r\n1" }, { .text = OK_HEAD "Content-Length: 1\r\n\r\n2"
+	    } },
 	  "[0]GET /1 HTTP/1.1\r\nHost: a.test\r\n" VIA "\r\nGET /2 HTTP/1.1\r\nHost: A.test:80\r\n" VIA "\r\n",
 	  OK_HEAD "Content-Length: 1\r\n" VIA "\r\n1" OK_HEAD "Content-Length: 1\r\n" VIA "\r\n2", STAYS },
 	{ "two targets",
 	  "GET http://a.test/1 HTTP/1.1\r\nHost: a.test\r\n\r\n\r\nGET http://a.test:81/2 HTTP/1.1\r\nHost: a.test\r\n\r\n",
-	  { { .text = OK_HEAD "Content-Length: 1\r\n\r\n1" }, { .text = OK_HEAD "Content-Length: 1\r\n\r\n2" } },
-	  "[0]GET /1 HTTP/1.1\r\nHost: a.test\r\n" VIA "\r\n[1]GET /2 HTTP/1.1\r\nHost: a.test:81\r\n" VIA "\r\n",
+	  { { .text = OK_HEAD "Content-Length: 1\r\n\r\n1" }, { .text = OK_HEAD "Content-Length: 1\r\n\r\n2"
+	    } },
+	  "[0]GET /1 HTTP/1.1\r\nHost: a.test\r\n" VIA "\r\n[1]GET /2 HTTP/1.1\r\nHost: a.test:81\r\n"
+	  VIA "\r\n",
 	  OK_HEAD "Content-Length: 1\r\n" VIA "\r\n1" OK_HEAD "Content-Length: 1\r\n" VIA "\r\n2", STAYS },
 	{ "post with a length, then get",
 	  "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 11\r\n\r\nhello world"
@@ -73,24 +76,30 @@ static const struct exchange exchanges[] = {
 	  "HTTP/1.1 200 OK\r\n" RIG_DATE "Connection: close\r\nVia: 1.0 softsocks\r\n\r\nall of it", CLOSES },
 	{ "old client, chunked answer",
 	  "GET http://a.test/ HTTP/1.0\r\n\r\n",
-	  { { .text = OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\nT: u\r\n\r\n" } },
+	  { { .text = OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\nT: u\r\n\r\n"
+	    } },
 	  "[0]GET / HTTP/1.1\r\nHost: a.test\r\nVia: 1.0 softsocks\r\n\r\n",
 	  OK_HEAD "Connection: close\r\n" VIA "\r\nabcde", CLOSES },
 	{ "head, and an answer that names a length",
 	  "HEAD http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\nGET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n",
-	  { { .text = OK_HEAD "Content-Length: 500\r\n\r\n" }, { .text = "HTTP/1.1 304 \r\n" RIG_DATE "\r\n" } },
+	  { { .text = OK_HEAD "Content-Length: 500\r\n\r\n" }, { .text = "HTTP/1.1 304 \r\n" RIG_DATE "\r\n"
+	    } },
 	  "[0]HEAD / HTTP/1.1\r\nHost: a.test\r\n" VIA "\r\nGET / HTTP/1.1\r\nHost: a.test\r\n" VIA "\r\n",
 	  OK_HEAD "Content-Length: 500\r\n" VIA "\r\nHTTP/1.1 304 \r\n" RIG_DATE VIA "\r\n", STAYS },
 	{ "websocket",
 	  "GET http://a.test/ws HTTP/1.1\r\nHost: a.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
-	  { { .text = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" RIG_DATE "\r\nraw" } },
+	  { { .text = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+	    RIG_DATE "\r\nraw" } },
 	  "[0]GET /ws HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" VIA "\r\n",
-	  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" RIG_DATE "Connection: Upgrade\r\n" VIA "\r\n",
+	  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" RIG_DATE "Connection: Upgrade\r\n"
+	  VIA "\r\n",
 	  TUNNELS },
 	{ "connect", "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n", { { .text = "raw" } }, "[0]",
 	  "HTTP/1.1 200 Connection established\r\n\r\n", TUNNELS },
-	{ "connect refused", "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n", { { .refuse = VE_REFUSED } }, NULL,
-	  "HTTP/1.1 502 Bad Gateway\r\n" RIG_DATE "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
+	{ "connect refused", "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n",
+	  { { .refuse = VE_REFUSED } }, NULL,
+	  "HTTP/1.1 502 Bad Gateway\r\n"
+	  RIG_DATE "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
 	  "X-Content-Type-Options: nosniff\r\nContent-Length: 137\r\n\r\n502 Bad Gateway\n\nThe server refused the connection.\n"
 	  "Check the port, and whether the service runs there.\nServer: a.test:443\n\n-- softsocks\n", STAYS },
 	{ "a server that closes after each answer",
@@ -110,7 +119,9 @@ static const struct exchange exchanges[] = {
 	  { { .text = OK_HEAD "Content-Length: 9\r\n\r\n1234", .end = VE_EOF } },
 	  "[0]GET /1 HTTP/1.1\r\nHost: a.test\r\n" VIA "\r\n", NULL, ABORTS },
 	{ "malformed", "GET http://a.test/ HTTP/1.1\r\nHost : a.test\r\n\r\n", { { 0 } }, NULL, NULL, CLOSES },
-	{ "bad chunk", "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", { { 0 } },
+	{ "bad chunk",
+	  "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+	  { { 0 } },
 	  NULL, NULL, CLOSES },
 };
 
@@ -132,7 +143,8 @@ static void assert_text(const uint8_t *got, size_t n, const char *want)
 static void check_end(const struct http_rig *r, const struct exchange *x)
 {
 	if (r->closed != (x->end == CLOSES) || r->tunnel != (x->end == TUNNELS))
-		fail_msg("%s: closed %d, tunnel %d, cut %zu, %zu", x->name, r->closed, r->tunnel, r->cut, r->cut_once);
+		fail_msg("%s: closed %d, tunnel %d, cut %zu, %zu", x->name, r->closed, r->tunnel, r->cut,
+		r->cut_once);
 	assert_int_equal(r->aborted, x->end == ABORTS);
 }
 
@@ -344,7 +356,8 @@ static void test_deaf_client(void **state)
 {
 	static const char head[] = OK_HEAD "Content-Length: 400000\r\n\r\n";
 	char *text = filled(head, "0123456789abcdef", sizeof(head) - 1 + 400000);
-	struct exchange x = { .up = "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", .answers = { { .text = text } } };
+	struct exchange x = { .up = "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n",
+	.answers = { { .text = text } } };
 	struct http_rig r;
 
 	(void)state;
@@ -413,7 +426,8 @@ static void test_idle_ends(void **state)
 
 	(void)state;
 	rig_start(&r, &exchanges[0]);
-	assert_int_equal(http_proxy_deadline(&r.p), UINT64_MAX); /* the first head is the caller's to wait for */
+	assert_int_equal(http_proxy_deadline(&r.p),
+	UINT64_MAX); /* the first head is the caller's to wait for */
 	assert_true(http_proxy_waits(&r.p));
 	http_rig_run(&r);
 	assert_false(http_proxy_waits(&r.p));
@@ -506,7 +520,8 @@ static void test_unasked_bytes(void **state)
 {
 	const struct exchange x = {
 		.up = "GET http://a.test/1 HTTP/1.1\r\nHost: a.test\r\n\r\nGET http://a.test/2 HTTP/1.1\r\nHost: a.test\r\n\r\n",
-		.answers = { { .text = OK_HEAD "Content-Length: 1\r\n\r\n1HTTP/1.1 200 Poison\r\nContent-Length: 0\r\n\r\n" },
+		.answers = { { .text = OK_HEAD "Content-Length: 1\r\n\r\n1HTTP/1.1 200 Poison\r\nContent-Length: 0\r\n\r\n"
+		},
 			     { .text = OK_HEAD "Content-Length: 1\r\n\r\n2" } },
 	};
 
