@@ -191,6 +191,8 @@
 #define FLOW_WORST_MIB (2u * FLOW_WINDOW_MAX / MIB + FLOW_SEND_MAX / MIB)
 #define CHANNEL_WORST_KIB ((2u * WIRE_READ_MAX + 2u * WIRE_WRITE_MAX + SESSION_RX_MAX + SE_CHANNEL_TX_MIN) / KIB)
 #define SESSION_WORST_MIB (32u * CHANNEL_WORST_KIB / KIB + (SESSION_TX_MAX + SESSION_UDP_MAX) / MIB + 3u)
-_Static_assert(FLOWS_MAX * FLOW_WORST_MIB + SESSION_WORST_MIB <= 12u * 1024u + 40u, "memory at every cap: 12 GiB");
+#define UDP_WORST_MIB (UDP_ASSOCIATIONS_MAX * UDP_PENDING_MAX / MIB) /* what goes around the tunnel has smaller windows than a flow */
+_Static_assert(FLOWS_MAX * FLOW_WORST_MIB + SESSION_WORST_MIB + UDP_WORST_MIB <= 12u * 1024u + 56u, "memory at every cap: 12 GiB");
+_Static_assert(2u * DIRECT_WINDOW <= FLOW_WORST_MIB * MIB, "a client has one target, a flow or a direct one");
 
 #endif

@@ -32,7 +32,7 @@
 
 #define FAKE_CONNS 64
 #define FAKE_PIECES 4096
-#define FAKE_PORTS 8
+#define FAKE_PORTS 80
 #define FAKE_SOCKS 8
 #define FAKE_LOOKUPS 64
 #define FAKE_DATAGRAMS 64

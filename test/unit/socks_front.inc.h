@@ -358,6 +358,38 @@ static inline void test_bind_refusals(void **state)
 	peer_fini(&p);
 }
 
+static inline void test_bind_cap(void **state)
+{
+	struct peer p[BINDS_MAX];
+
+	(void)state;
+	front_open("127.0.0.1");
+	for (unsigned i = 0; i < BINDS_MAX; i++) {
+		dial(&p[i], &at);
+		SEND(&p[i], BIND_V4("\x0a\x4d\x00\x01"));
+		EXPECT(&p[i], CHOSEN SUCCESS);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		struct peer more;
+
+		dial(&more, &at);
+		SEND(&more, BIND_V4("\x0a\x4d\x00\x01"));
+		if (i == 0) {
+			EXPECT(&more, CHOSEN "\x05\x01" NOWHERE);
+			peer_reset(&p[0]); /* one goes, one may come */
+			peer_fini(&p[0]);
+			UNTIL(ns.ports[0] == NULL);
+		} else {
+			EXPECT(&more, CHOSEN SUCCESS);
+		}
+		peer_reset(&more);
+		peer_fini(&more);
+	}
+	for (unsigned i = 1; i < BINDS_MAX; i++)
+		peer_fini(&p[i]);
+	front_end();
+}
+
 /* --- UDP ASSOCIATE ------------------------------------------------------------------------------------- */
 
 #define ASSOCIATE GREETING "\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00"
@@ -820,6 +852,7 @@ static inline void test_half_open(void **state)
 	assert_int_equal(targets.opening, HALF_OPEN_MAX - 1);
 	targets.opening = 0;
 	peer_reset(&first);
+	peer_fini(&first);
 	gone(&second);
 	front_end();
 }

@@ -193,8 +193,6 @@ static void test_refusals(void **state)
 	CHECK_REFUSED(GREETING "\x05\x01\x00\x02", CHOSEN "\x05\x08" NOWHERE);
 	CHECK_REFUSED(GREETING "\x05\x01\x00\x03\x00\x00\x50", CHOSEN "\x05\x01" NOWHERE);
 	CHECK_REFUSED("\x04\x03\x00\x50\x0a\x00\x00\x01\x00", "\x00\x5b\x00\x00\x00\x00\x00\x00");
-	CHECK_REFUSED("GET http://intra/ HTTP/1.1\r\nHost: intra\r\n\r\n", "HTTP/1.1 501 ");
-	CHECK_REFUSED("CONNECT intra:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 501 ");
 	CHECK_REFUSED("\x16\x03\x01", "");
 	front_end();
 }

@@ -27,6 +27,7 @@ int main(void)
 		TEST(test_bind_socks4),
 		TEST(test_bind_timeout),
 		TEST(test_bind_refusals),
+		TEST(test_bind_cap),
 		TEST(test_udp),
 		TEST(test_udp_names),
 		TEST(test_udp_dropped),
