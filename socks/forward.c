@@ -409,7 +409,7 @@ void forwards_tick(struct forwards *fw, uint64_t now_ms)
 static int open_local(struct door *d, struct fault *f)
 {
 	struct forwards *fw = d->fw;
-	int r = listener_open(&d->listener, &d->conf.from, f);
+	int r = listener_open(&d->listener, &d->conf.from, "-L", f);
 	int err;
 
 	if (r != 0)

@@ -367,7 +367,7 @@ static int open_ports(struct front *fr, const struct listen_addr *listen, struct
 	int err = 0;
 
 	for (unsigned i = 0; i < fr->nports && err == 0; i++)
-		err = listener_open(&fr->ports[i].listener, &listen[i], f);
+		err = listener_open(&fr->ports[i].listener, &listen[i], "-l", f);
 	for (unsigned i = 0; i < fr->nports && err != 0; i++)
 		listener_close(&fr->ports[i].listener);
 	return err;

@@ -38,23 +38,23 @@ int listener_fault(const struct listener *l, int err, struct fault *f)
 		int err;
 		const char *text;
 	} hints[] = {
-		{ EADDRINUSE, "address already in use; another softsocks? choose a different one with -l" },
-		{ EADDRNOTAVAIL, "no such address on this machine; choose a different one with -l" },
-		{ EACCES, "not permitted; ports below 1024 need privileges: choose a higher one with -l" },
-		{ EAFNOSUPPORT, "this system has none of that family; choose a different one with -l" },
-		{ ENOTSOCK, "the file exists and is no socket; choose a different path with -l" },
-		{ ENAMETOOLONG, "the path is too long for a socket; choose a shorter one with -l" },
+		{ EADDRINUSE, "address already in use; another softsocks? choose a different one with" },
+		{ EADDRNOTAVAIL, "no such address on this machine; choose a different one with" },
+		{ EACCES, "not permitted; ports below 1024 need privileges: choose a higher one with" },
+		{ EAFNOSUPPORT, "this system has none of that family; choose a different one with" },
+		{ ENOTSOCK, "the file exists and is no socket; choose a different path with" },
+		{ ENAMETOOLONG, "the path is too long for a socket; choose a shorter one with" },
 	};
 	char text[LISTENER_TEXT_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
 		if (hints[i].err == err && !(err == EACCES && l->path[0])) {
-			fault_set_final(f, VE_LISTEN, "listener %s: %s", listener_text(l, text), hints[i].text);
+			fault_set_final(f, VE_LISTEN, "listener %s: %s %s", listener_text(l, text), hints[i].text, l->option);
 			return VE_LISTEN;
 		}
 	}
-	fault_set_final(f, VE_LISTEN, "listener %s: %s; choose a different one with -l", listener_text(l, text),
-			strerror(err));
+	fault_set_final(f, VE_LISTEN, "listener %s: %s; choose a different one with %s", listener_text(l, text),
+			strerror(err), l->option);
 	return VE_LISTEN;
 }
 
@@ -161,20 +161,20 @@ static int open_unix(struct listener *l)
 
 /* --- both ---------------------------------------------------------------------------------------------- */
 
-int listener_open(struct listener *l, const struct listen_addr *where, struct fault *f)
+int listener_open(struct listener *l, const struct listen_addr *where, const char *option, struct fault *f)
 {
 	char text[DEST_TEXT_MAX];
 	int err = 0;
 
-	*l = (struct listener){ .fd = -1, .at = where->at };
+	*l = (struct listener){ .fd = -1, .option = option, .at = where->at };
 	if (where->path) {
 		/* What does not fit is shown cut off. */
 		snprintf(l->path, sizeof(l->path), "%s", where->path);
 		if (strlen(where->path) > SOCKET_PATH_MAX || !where->path[0])
 			err = ENAMETOOLONG;
 	} else if (where->at.ip.family == IP_NONE) {
-		fault_set_final(f, VE_LISTEN, "listener %s: not an address; choose one with -l, as in 127.0.0.1:1080",
-				dest_text(&where->at, text));
+		fault_set_final(f, VE_LISTEN, "listener %s: not an address; choose one with %s, as in 127.0.0.1:1080",
+				dest_text(&where->at, text), option);
 		return VE_LISTEN;
 	}
 	if (err == 0)

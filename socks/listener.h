@@ -11,6 +11,7 @@
 
 struct listener {
 	int fd;         /* -1: closed */
+	const char *option; /* that asked for it, for the user: "-l" */
 	struct dest at; /* TCP: what it is really bound to */
 	char path[SOCKET_PATH_MAX + 1]; /* else */
 	dev_t dev; /* of the path's file, so that only our own is removed */
@@ -19,10 +20,10 @@ struct listener {
 
 #define LISTENER_TEXT_MAX 128 /* the longest is a path */
 
-/* Open @l for @where, non-blocking. A port of 0 lets the kernel choose; IPv6 addresses are for IPv6 only. A socket file
+/* Open @l for @where, which @option (a string that stays) named, non-blocking. A port of 0 lets the kernel choose; IPv6 addresses are for IPv6 only. A socket file
  * gets mode 0600; one that nobody listens at any more is replaced. Returns 0, or VE_LISTEN with @f ("listener
  * 127.0.0.1:1080: address already in use; another softsocks? choose a different one with -l") and @l closed. */
-int listener_open(struct listener *l, const struct listen_addr *where, struct fault *f);
+int listener_open(struct listener *l, const struct listen_addr *where, const char *option, struct fault *f);
 
 /* Say in @f that @l could not be opened or used, errno @err. Returns VE_LISTEN. */
 int listener_fault(const struct listener *l, int err, struct fault *f);

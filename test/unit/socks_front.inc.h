@@ -753,7 +753,7 @@ static inline void test_unix_stale(void **state)
 
 	(void)state;
 	make_path();
-	assert_int_equal(listener_open(&dead, &l, &f), 0);
+	assert_int_equal(listener_open(&dead, &l, "-l", &f), 0);
 	close(dead.fd); /* as a killed program leaves it */
 	assert_int_equal(dial_unix(), -1);
 	assert_int_equal(open_unix(&f), 0);

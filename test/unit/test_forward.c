@@ -256,7 +256,7 @@ static void a_busy_port(void **state)
 	local[1] = make("127.0.0.1", port, far_host, false);
 	assert_int_equal(open_forwards(2, 0, 0), VE_LISTEN);
 	assert_int_equal(fault.err, VE_LISTEN);
-	assert_non_null(strstr(fault.text, "in use"));
+	assert_non_null(strstr(fault.text, "in use; another softsocks? choose a different one with -L"));
 	close(fd);
 	fd = serve(SOCK_DGRAM, &port);
 	local[1] = make("127.0.0.1", port, far_host, true);
@@ -546,6 +546,36 @@ static void remote_udp(void **state)
 	close(s);
 }
 
+/* The conversation that was silent longest makes room. */
+static void the_oldest_makes_room(void **state)
+{
+	struct sockaddr_in from[FORWARD_PEERS_MAX + 1];
+	uint16_t port;
+	int s;
+
+	(void)state;
+	s = serve(SOCK_DGRAM, &port);
+	remote[0] = (struct forward){ .from.at.port = 5353, .to = ip_dest("127.0.0.1", port), .udp = true };
+	assert_int_equal(open_forwards(0, 1, 0), 0);
+	for (unsigned i = 0; i <= FORWARD_PEERS_MAX; i++) {
+		fake_send(&ns, 0, "10.0.0.9", (uint16_t)(4000 + i), "x", 1);
+		UNTIL(strcmp(host_recv(s, &from[i]), "x") == 0);
+		if (i == FORWARD_PEERS_MAX / 2) { /* the first speaks again: the second is the oldest now */
+			fake_send(&ns, 0, "10.0.0.9", 4000, "y", 1);
+			UNTIL(strcmp(host_recv(s, &from[0]), "y") == 0);
+		}
+	}
+	assert_int_equal(stats().peers, FORWARD_PEERS_MAX);
+	settle_down();
+	assert_int_equal(sendto(s, "to 1", 4, 0, (struct sockaddr *)&from[1], sizeof(from[1])), 4);
+	assert_int_equal(sendto(s, "to 0", 4, 0, (struct sockaddr *)&from[0], sizeof(from[0])), 4);
+	UNTIL(ns.nsent == 1);
+	settle_down();
+	assert_int_equal(ns.nsent, 1);
+	assert_int_equal(ns.sent[0].who.port, 4000);
+	close(s);
+}
+
 static void remote_udp_to_a_name(void **state)
 {
 	struct sockaddr_in from;
@@ -562,8 +592,7 @@ static void remote_udp_to_a_name(void **state)
 	close(s);
 }
 
-/* The oldest conversation makes room when no more sockets are to be had is not possible with the fake's eight; what is
- * over its number is dropped and counted. */
+/* The stack has no more sockets (the fake has eight): what is over their number is dropped and counted. */
 static void no_more_sockets(void **state)
 {
 	int fd[FAKE_SOCKS + 1];
@@ -599,6 +628,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(local_udp_to_no_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(local_udp_blocked, setup, teardown),
 		cmocka_unit_test_setup_teardown(remote_udp, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_oldest_makes_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(remote_udp_to_a_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_more_sockets, setup, teardown),
 	};
