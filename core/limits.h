@@ -71,6 +71,7 @@
 #define SE_JOIN_MS 30000u              /* another connection, from the dial to its first frame: connect, TLS, two answers */
 #define SE_LEAVE_MS 2000u              /* for the last bytes on a connection that was given up */
 #define SE_DIAL_MS 1000u               /* between two dials: servers count faster ones as an attack, 1.1 */
+#define SE_STILLBORN_MAX 2u        /* connections in a row that the server takes and closes at once: bad luck is one */
 #define SE_DIAL_PAUSE_MAX_MS 60000u    /* and after failures, doubled up to this: then a minute is no loss */
 #define SE_HOPS_MAX 2u                 /* redirects in one login, softether-protocol.md 5.5 */
 #define SE_CHANNEL_TX_MIN (64u * KIB)  /* queue of each of many connections: a batch of 40 frames, twice the 32 KiB that

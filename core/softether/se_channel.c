@@ -142,6 +142,7 @@ int se_channel_answered(struct se_channel *ch, struct fault *f)
 		return 0; /* it was the reason to leave */
 	forget(&ch->rx, ch->answer.head + ch->answer.body);
 	ch->answer = (struct se_http_answer){ 0 };
+	ch->served = ch->st == SE_CHANNEL_UP && buf_len(&ch->rx) > 0;
 	return rx_resize(ch, ch->st == SE_CHANNEL_UP ? RX_UP : SE_HTTP_FIRST_MAX, f);
 }
 
@@ -205,6 +206,7 @@ void se_channel_commit(struct se_channel *ch, size_t n, uint64_t now_ms)
 	buf_commit(&ch->rx, n);
 	if (n > 0)
 		ch->heard_ms = now_ms;
+	ch->served |= n > 0 && ch->st == SE_CHANNEL_UP;
 	if (ch->st == SE_CHANNEL_LEAVING)
 		forget(&ch->rx, n);
 }

@@ -43,6 +43,7 @@ struct se_channel {
 	enum se_direction direction;
 	struct se_block_in in;
 	struct se_block_out out;
+	bool served;   /* something came since it is up */
 	bool behind;   /* the wire did not take all there was: another channel may be quicker */
 	unsigned age;  /* of two channels the newer one has the greater number; the session counts */
 

@@ -6,6 +6,9 @@
  * as well: then every second counts, because the server keeps a session without connections for no longer than the
  * timeout that we keep to as well.
  *
+ * A server may take every new connection and close it at once: SoftEther 5.01 with OpenSSL 3 does, when one connection of
+ * a session had ended without TLS's goodbye. Such a session is dead, although the server does not say so.
+ *
  * A frame goes by one channel and sticks to it, because channels do not keep frames in order between them. Only when its
  * wire did not take all that was given to it, or its queue is full, the one with the fewest bytes waiting is looked for.
  * In SoftEther's own words: the one with the smallest "late count", which a batch that was not taken raises. */
@@ -250,10 +253,20 @@ static bool is_alive(const struct softether *s)
 	return s->resumable || se_pool_live(s) > 0;
 }
 
+/* Count those that die before they live. Returns whether the session has to be given up. */
+static bool is_hopeless(struct softether *s, const struct se_channel *gone)
+{
+	if (gone->st != SE_CHANNEL_UP || se_pool_live(s) > 1)
+		return false;
+	s->stillborn = gone->served ? 0 : s->stillborn + 1;
+	return s->stillborn >= SE_STILLBORN_MAX;
+}
+
 void se_pool_gone(struct softether *s, unsigned k, const struct fault *f, uint64_t now_ms)
 {
 	struct se_channel *ch = &s->ch[k];
 	bool was_up = ch->st == SE_CHANNEL_UP;
+	bool hopeless = is_hopeless(s, ch);
 
 	s->lost = *f;
 	se_channel_enter(ch, SE_CHANNEL_FREE, now_ms);
@@ -261,7 +274,10 @@ void se_pool_gone(struct softether *s, unsigned k, const struct fault *f, uint64
 		wait_longer(s, now_ms);
 	else if (se_pool_live(s) == 0)
 		be_alone(s, now_ms);
-	if (was_up && !is_alive(s)) {
+	if (hopeless) {
+		fault_set(&s->detail, VE_LOST, "the server closes every new connection of the session at once");
+		softether_end(s, "", now_ms);
+	} else if (was_up && !is_alive(s)) {
 		fault_set(&s->detail, VE_LOST, "the connection was lost: %s", s->lost.text);
 		softether_end(s, "", now_ms);
 	}

@@ -93,6 +93,7 @@ struct softether {
 	unsigned number;            /* of the channel dialed last */
 	uint64_t dial_ms;           /* no dial before */
 	uint64_t dialed_ms;         /* the last one */
+	unsigned stillborn;         /* channels in a row that were lost before anything came, with no other left */
 	uint32_t pause_ms;          /* after the last failure, 0: there was none since the last success */
 	uint64_t heard_ms;          /* on any channel */
 	uint64_t alone_ms;          /* since when there is no channel */

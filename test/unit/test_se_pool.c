@@ -462,6 +462,36 @@ static void test_nothing_to_resume(void **state)
 	world_fini(&w);
 }
 
+/* The server takes new connections and closes them before it says anything: once that may be bad luck. */
+static void test_stillborn(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= 3; n++) {
+		struct world w;
+
+		up_full(&w, n);
+		for (unsigned k = 0; k < n; k++)
+			wire_down(&w, k, &closed_in_order);
+		for (unsigned i = 0; i < 5; i++) { /* not in a row */
+			unsigned k = only_dial(&w);
+
+			join(&w, k, 0);
+			if (i & 1)
+				give_empty_unit(&w, k);
+			wire_down(&w, k, &closed_in_order);
+			assert_int_equal(w.closed, 0);
+			if (i == 4)
+				break;
+			at(&w, w.now + 1000);
+		}
+		at(&w, w.now + 1000);
+		join(&w, n + 5, 0);
+		wire_down(&w, n + 5, &closed_in_order);
+		assert_closed(&w, VE_LOST, false, WHO "the server closes every new connection of the session at once");
+		world_fini(&w);
+	}
+}
+
 static void test_administrator(void **state)
 {
 	struct world w;
@@ -677,6 +707,7 @@ int main(void)
 		cmocka_unit_test(test_keepalives_of_each),
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_nothing_to_resume),
+		cmocka_unit_test(test_stillborn),
 		cmocka_unit_test(test_administrator),
 		cmocka_unit_test(test_too_many_while_alone),
 		cmocka_unit_test(test_end_while_alone),
