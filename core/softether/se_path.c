@@ -100,10 +100,11 @@ int se_path_put(struct se_path *p, uint32_t channel, const struct slice *v, size
 
 bool se_path_out(struct se_path *p, struct session_datagram *ret, uint64_t now_ms)
 {
-	struct slice queued = buf_peek(&p->out);
 	struct head h = { .path = SESSION_PATH_UDP };
 
-	if (queued.n > 0) {
+	if (buf_len(&p->out) > 0) {
+		struct slice queued = buf_peek(&p->out);
+
 		memcpy(&h, queued.p, sizeof(h));
 		*ret = (struct session_datagram){ .path = h.path, .to = h.to,
 						  .bytes = { .p = queued.p + sizeof(h), .n = h.size } };
