@@ -389,8 +389,10 @@ void udp_relay_close(struct udp_relay *u)
 {
 	if (!u)
 		return;
-	while (u->pending)
-		cancel_pending(u->pending);
+	for (struct pending *p = u->pending, *next; p; p = next) {
+		next = p->next;
+		cancel_pending(p);
+	}
 	udp_sock_free(u->tunnel);
 	u->all->count--;
 	if (u->host4.udp.data)
