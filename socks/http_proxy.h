@@ -11,7 +11,8 @@
  * [in] holds a request's head while it comes, at most HTTP_HEAD_MAX; [out] what was not delivered yet, HTTP_OUT_MAX. Both
  * exist only while something is in them: an idle client costs sizeof(struct http_proxy), below 2 KiB. During a request the
  * forwarded head is kept as well, and while an answer's head comes, that. So a busy client has at most 2 * HTTP_HEAD_MAX +
- * HTTP_OUT_MAX + a forwarded head: 82 KiB, its target's windows aside.
+ * HTTP_OUT_MAX + a forwarded head: 82 KiB, its target's windows aside. (The PAC file is one piece in [out] for as long as it
+ * takes to deliver it: up to PAC_TEXT_MAX.)
  *
  * After each call the caller asks next_event() until there is none, and then moves what can be moved. */
 #ifndef SOCKS_HTTP_PROXY_H
