@@ -5,12 +5,10 @@
  * number of pointers and aliases, and what does not fit is left out. */
 #include "netstack/dns.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "core/err.h"
 #include "core/rd.h"
-#include "core/wr.h"
 
 #define TYPE_CNAME 5u
 #define CLASS_IN 1u
@@ -111,20 +109,16 @@ static void read_name(struct dns_name *ret, struct rd *r, struct slice message)
 
 /* --- the question --------------------------------------------------------------------------------------- */
 
-size_t dns_query_write(uint8_t to[static DNS_QUERY_MAX], uint16_t id, const struct dns_name *name, uint16_t type)
+void dns_query_write(struct wr *w, uint16_t id, const struct dns_name *name, uint16_t type)
 {
-	struct wr w = wr_init(to, DNS_QUERY_MAX);
-
-	wr_u16(&w, id);
-	wr_u16(&w, FLAG_RECURSE);
-	wr_u16(&w, 1); /* one question, no records */
-	wr_u16(&w, 0);
-	wr_u32(&w, 0);
-	wr_bytes(&w, name->b, name->n);
-	wr_u16(&w, type);
-	wr_u16(&w, CLASS_IN);
-	assert(wr_ok(&w));
-	return w.n;
+	wr_u16(w, id);
+	wr_u16(w, FLAG_RECURSE);
+	wr_u16(w, 1); /* one question, no records */
+	wr_u16(w, 0);
+	wr_u32(w, 0);
+	wr_bytes(w, name->b, name->n);
+	wr_u16(w, type);
+	wr_u16(w, CLASS_IN);
 }
 
 /* --- the answer ----------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "core/addr.h"
 #include "core/bytes.h"
 #include "core/limits.h"
+#include "core/wr.h"
 
 #define DNS_PORT 53u
 #define DNS_A 1u
@@ -28,8 +29,8 @@ struct dns_name {
 int dns_name_parse(struct dns_name *ret, const char *text);
 bool dns_name_equal(const struct dns_name *a, const struct dns_name *b);
 
-/* Write the question for @type of @name to @to. Returns its size. */
-size_t dns_query_write(uint8_t to[static DNS_QUERY_MAX], uint16_t id, const struct dns_name *name, uint16_t type);
+/* Write the question for @type of @name, at most DNS_QUERY_MAX bytes, to @w. */
+void dns_query_write(struct wr *w, uint16_t id, const struct dns_name *name, uint16_t type);
 
 enum dns_verdict {
 	DNS_NOTHING,    /* no answer to this question */

@@ -194,13 +194,15 @@ static void send_to(struct question *u, const struct ip *server)
 {
 	struct query *q = u->query;
 	uint8_t message[DNS_QUERY_MAX];
-	size_t n = dns_query_write(message, u->id, &q->names[q->at], u->type);
-	struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)n, PBUF_RAM);
+	struct wr w = wr_init(message, sizeof(message));
+	struct pbuf *p;
 	ip_addr_t to;
 
+	dns_query_write(&w, u->id, &q->names[q->at], u->type);
+	p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)w.n, PBUF_RAM);
 	if (!p)
 		return; /* as good as a lost datagram */
-	memcpy(p->payload, message, n);
+	memcpy(p->payload, message, w.n);
 	ip_to_lwip(&to, server);
 	udp_sendto(q->pcb, p, &to, DNS_PORT);
 	pbuf_free(p);
@@ -338,17 +340,19 @@ static void on_tcp_opened(void *ctx)
 {
 	struct question *u = ctx;
 	const struct query *q = u->query;
-	uint8_t message[DNS_QUERY_MAX];
-	size_t room, n = dns_query_write(message, u->id, &q->names[q->at], u->type);
+	uint8_t message[2 + DNS_QUERY_MAX];
+	struct wr w = wr_init(message + 2, sizeof(message) - 2);
+	size_t room;
 	uint8_t *to = flow_reserve(u->tcp, &room);
 
-	if (room < 2 + n) {
+	dns_query_write(&w, u->id, &q->names[q->at], u->type);
+	if (room < 2 + w.n) {
 		on_server_failed(u, u->tcp_server);
 		return;
 	}
-	store_be16(to, (uint16_t)n);
-	memcpy(to + 2, message, n);
-	flow_commit(u->tcp, 2 + n);
+	store_be16(message, (uint16_t)w.n);
+	memcpy(to, message, 2 + w.n);
+	flow_commit(u->tcp, 2 + w.n);
 }
 
 /* The message, if all of it is there. */

@@ -186,6 +186,7 @@ static int start_netstack(struct app *a)
 		.ip4_prefix = a->conf.ip4_prefix,
 		.gateway = a->conf.gateway,
 		.dns = a->conf.dns,
+		.search = a->conf.search,
 		.hold_ms = a->conf.hold_ms,
 		.random = random_bytes,
 	};

@@ -19,11 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct dns_name name;
 	struct slice message;
 	uint8_t query[DNS_QUERY_MAX];
+	struct wr w = wr_init(query, sizeof(query));
 
 	if (size == 0)
 		return 0;
 	demand(dns_name_parse(&name, "www.example") == 0);
-	demand(dns_query_write(query, 0x1234, &name, type) == 12 + 13 + 4);
+	dns_query_write(&w, 0x1234, &name, type);
+	demand(wr_ok(&w) && w.n == 12 + 13 + 4);
 	message = (struct slice){ .p = data + 1, .n = size - 1 };
 	if (dns_judge(message, 0x1234, &name, type, &a) != DNS_ADDRESSES)
 		return 0;
