@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fuzz_ethernet.c - frames, time and a client's actions, for a stack on a hub with a lease and an open flow.
+/* fuzz_ethernet.c - frames, time and a client's actions, for a stack on a hub with a lease, an open flow, the TCP port
+ * 8080 and the UDP port 5000.
  *
  * An input is a sequence of steps, each a letter and its arguments (big-endian):
  *
@@ -24,7 +25,9 @@
 #include "core/log.h"
 #include "core/rd.h"
 #include "netstack/flow.h"
+#include "netstack/listen.h"
 #include "netstack/netstack_int.h"
+#include "netstack/udp.h"
 #include "test/support/packet.h"
 
 #define STEPS_MAX 400u
@@ -45,6 +48,9 @@ static struct {
 	uint64_t now, random;
 	bool linked, refuse;
 	struct client client[3];
+	struct tcp_port *port;
+	struct udp_sock *udp;
+	unsigned guests;
 	struct frame in[64]; /* answers that wait for the stack to return */
 	unsigned nin;
 	/* of the last segment the stack has sent */
@@ -241,16 +247,97 @@ static void on_closed(void *ctx, int err)
 	c->closed = true;
 }
 
+static const struct flow_events ev = { .opened = on_event, .readable = on_event, .writable = on_event, .closed = on_closed };
+
 static void open_flow(struct client *c, const struct dest *to)
 {
-	static const struct flow_events ev = { .opened = on_event, .readable = on_event, .writable = on_event,
-					       .closed = on_closed };
-
 	if (c->f)
 		flow_free(c->f);
 	*c = (struct client){ 0 };
 	if (flow_open(w.ns, to, &ev, c, &c->f) != 0)
 		c->f = NULL;
+}
+
+/* A guest takes the place of one of the clients. */
+static void on_accepted(void *ctx, struct flow *f, const struct endpoint *from)
+{
+	struct client *c = &w.client[w.guests++ % ARRAY_LEN(w.client)];
+
+	(void)ctx;
+	if (from->port == 6666) {
+		flow_free(f);
+		return;
+	}
+	flow_free(c->f);
+	*c = (struct client){ .f = f };
+	flow_adopt(f, &ev, c);
+}
+
+static void open_port(void)
+{
+	static const struct tcp_port_events port_events = { on_accepted };
+
+	tcp_port_free(w.port);
+	w.port = NULL;
+	if (tcp_port_new(&w.port, w.ns, 8080, 4, &port_events, NULL) != 0)
+		w.port = NULL; /* an accepted flow may have kept it from being bound */
+}
+
+static void send_udp(const struct endpoint *to, size_t n)
+{
+	static uint8_t b[9000];
+	int r = udp_sock_send(w.udp, to, (struct slice){ .p = b, .n = n });
+
+	if (r > 0 || n > sizeof(b))
+		abort();
+}
+
+/* What comes is sent back; a datagram that says so closes the port. */
+static void on_received(void *ctx, const struct endpoint *from, struct slice s)
+{
+	volatile uint8_t sum = 0;
+
+	(void)ctx;
+	for (size_t i = 0; i < s.n; i++)
+		sum = (uint8_t)(sum + s.p[i]);
+	if (s.n > 0 && s.p[0] == 'x') {
+		udp_sock_free(w.udp);
+		w.udp = NULL;
+		return;
+	}
+	send_udp(from, s.n < 9000 ? s.n : 9000);
+}
+
+static void on_unreachable(void *ctx, const struct endpoint *to, int err)
+{
+	(void)ctx;
+	if (err >= 0 || to->ip.family == IP_NONE)
+		abort();
+}
+
+static void open_udp(void)
+{
+	static const struct udp_events udp_events = { on_received, on_unreachable };
+
+	if (!w.udp && udp_sock_new(&w.udp, w.ns, 5000, &udp_events, NULL) != 0)
+		abort();
+}
+
+/* Actions from 240 on: the ports. */
+static void act_on_ports(uint8_t what)
+{
+	const struct endpoint near = { .ip = packet_ip4(192, 168, 30, 1), .port = 5000 };
+	const struct endpoint six = { .ip = packet_ip6("2001:db8::1"), .port = 5000 };
+
+	if (what == 240)
+		open_port();
+	open_udp();
+	if (what == 241)
+		send_udp(&near, 100);
+	else if (what == 242)
+		send_udp(&near, 9000);
+	else if (what == 243)
+		send_udp(&six, 3000);
 }
 
 static void read_flow(struct client *c, size_t max)
@@ -305,6 +392,10 @@ static void act(uint8_t what)
 	struct dest six = { .ip = packet_ip6("2001:db8::1"), .port = 6 };
 	struct dest name = { .name = "www.example", .port = 9 };
 
+	if (what >= 240) {
+		act_on_ports(what);
+		return;
+	}
 	switch (what / 3) {
 	case 0:
 		open_flow(c, &to);
@@ -431,6 +522,8 @@ static void start(void)
 		abort();
 	link_up();
 	settle();
+	open_port();
+	open_udp();
 	act(0);
 	settle(); /* ARP, then the SYN */
 	syn_ack = rd_init(handshake, sizeof(handshake));
@@ -444,6 +537,8 @@ static void stop(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(w.client); i++)
 		flow_free(w.client[i].f);
+	tcp_port_free(w.port);
+	udp_sock_free(w.udp);
 	if (w.linked)
 		link_down();
 	netstack_free(w.ns);
