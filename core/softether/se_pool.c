@@ -256,7 +256,7 @@ static bool is_alive(const struct softether *s)
 /* Count those that die before they live. Returns whether the session has to be given up. */
 static bool is_hopeless(struct softether *s, const struct se_channel *gone)
 {
-	if (gone->st != SE_CHANNEL_UP || se_pool_live(s) > 1)
+	if (!se_channel_hears(gone) || se_pool_live(s) > 1)
 		return false;
 	s->stillborn = gone->served ? 0 : s->stillborn + 1;
 	return s->stillborn >= SE_STILLBORN_MAX;
