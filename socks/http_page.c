@@ -52,7 +52,7 @@ void http_page_for_error(struct http_page *p, int err)
 		{ VE_BLOCKED, 403, "A rule of this proxy blocks this destination.",
 		  "Whoever runs softsocks decides about its --route rules." },
 		{ VE_RESOLVE, 502, "The name of the server is not known.",
-		  "Check it for a typing mistake. It was asked for in the private network, not on this computer." },
+		  "Check it for a typing mistake. Names that go through the tunnel are looked up in the private network." },
 		{ VE_UNREACH, 502, "The server cannot be reached: there is no way to it.",
 		  "Check the address. The VPN may not lead to this network." },
 		{ VE_NETUNREACH, 502, "The tunnel has no address of this kind (IPv4 or IPv6).",
