@@ -155,6 +155,9 @@ static void on_event(struct run *r, const struct session_event *ev)
 		demand(ev->fault->err < 0 && ev->fault->text[0] != '\0');
 		r->closed = true;
 		break;
+	case SESSION_DIAL: /* one connection is all that SSTP has */
+	case SESSION_HANGUP:
+		demand(false);
 	}
 }
 

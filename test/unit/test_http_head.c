@@ -396,8 +396,8 @@ static void test_truncations(void **state)
 		"max=19\r\nConnection: Keep-Alive\r\n"
 		"X:\r\nContent-Length: 12345\r\n\r\n",
 		"CONNECT [::1]:443 HTTP/1.0\r\nProxy-Authorization: Basic YTpi\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nConnection: upgrade\r\nUpgrade: "
-		"x\r\nA: \xff \r\n\r\n",
+		("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nConnection: upgrade\r\n"
+		 "Upgrade: x\r\nA: \xff \r\n\r\n"),
 		"HTTP/1.0 302\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
 	};
 	static struct http_head h, whole;

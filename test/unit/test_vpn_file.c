@@ -443,7 +443,7 @@ static void test_recognised(void **state)
 {
 	static const char *const no[] = { "", "#", "# declare root", "url = x\ndeclare root", "declare", "declare roots",
 					  "declares root", "declare other", "declare =", "declare\nroot" };
-	static const char *const yes[] = { "declare root", "\xef\xbb\xbf" "declare root\r\n{", "# x\r\n\r\n#\n \tDeclare\tRoot " };
+	static const char *const yes[] = { "declare root", "\357\273\277declare root\r\n{", "# x\r\n\r\n#\n \tDeclare\tRoot " };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(no); i++)
