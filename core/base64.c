@@ -28,47 +28,62 @@ static char digit_of(unsigned v)
 	return v == 62 ? '+' : '/';
 }
 
-/* Four characters of which the last @padding are '='. */
-static int decode_group(const char *text, unsigned padding, uint8_t ret[static 3])
+static size_t without_padding(const char *text, size_t n)
 {
-	uint32_t bits = 0;
+	for (unsigned pads = 0; pads < 2 && n > 0 && text[n - 1] == '='; pads++)
+		n--;
+	return n;
+}
 
-	for (unsigned i = 0; i < 4; i++) {
-		int v = i < 4 - padding ? value_of(text[i]) : 0;
+/* Characters without padding. *ret_stray: the bits behind the last byte, two or four that belong to none. */
+static int decode(const char *text, size_t n, uint8_t *ret, size_t cap, size_t *ret_n, unsigned *ret_stray)
+{
+	unsigned bits = 0, have = 0;
+	size_t done = 0;
+
+	if (n % 4 == 1)
+		return VE_USAGE;
+	for (size_t at = 0; at < n; at++) {
+		int v = value_of(text[at]);
 
 		if (v < 0)
 			return VE_USAGE;
-		bits = bits << 6 | (uint32_t)v;
+		bits = bits << 6 | (unsigned)v;
+		have += 6;
+		if (have < 8)
+			continue;
+		if (done == cap)
+			return VE_LIMIT;
+		have -= 8;
+		ret[done++] = (uint8_t)(bits >> have);
+		bits &= (1u << have) - 1;
 	}
-	if (bits & ((1u << 8 * padding) - 1)) /* bits that belong to no byte */
-		return VE_USAGE;
-	ret[0] = (uint8_t)(bits >> 16);
-	ret[1] = (uint8_t)(bits >> 8);
-	ret[2] = (uint8_t)bits;
+	*ret_n = done;
+	*ret_stray = bits;
 	return 0;
 }
 
 int base64_decode(const char *text, size_t n, uint8_t *ret, size_t cap, size_t *ret_n)
 {
-	size_t done = 0;
+	unsigned stray;
+	size_t done;
+	int r;
 
 	if (n % 4 != 0)
 		return VE_USAGE;
-	for (size_t at = 0; at < n; at += 4) {
-		bool last = at + 4 == n;
-		unsigned padding = !last || text[at + 3] != '=' ? 0 : text[at + 2] != '=' ? 1 : 2;
-		uint8_t group[3];
+	r = decode(text, without_padding(text, n), ret, cap, &done, &stray);
+	if (r == 0 && stray != 0)
+		r = VE_USAGE;
+	if (r == 0)
+		*ret_n = done;
+	return r;
+}
 
-		if (decode_group(text + at, padding, group) != 0)
-			return VE_USAGE;
-		for (unsigned i = 0; i < 3 - padding; i++) {
-			if (done == cap)
-				return VE_LIMIT;
-			ret[done++] = group[i];
-		}
-	}
-	*ret_n = done;
-	return 0;
+int base64_decode_lax(const char *text, size_t n, uint8_t *ret, size_t cap, size_t *ret_n)
+{
+	unsigned stray;
+
+	return decode(text, without_padding(text, n), ret, cap, ret_n, &stray);
 }
 
 char *base64_put(char *to, const void *p, size_t n)

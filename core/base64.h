@@ -12,6 +12,9 @@
  * Base64, VE_LIMIT if it is longer than @cap; nothing says what is in @ret then. */
 int base64_decode(const char *text, size_t n, uint8_t *ret, size_t cap, size_t *ret_n);
 
+/* The same for texts of others, who are not always strict: padding may be missing, and stray bits are ignored. */
+int base64_decode_lax(const char *text, size_t n, uint8_t *ret, size_t cap, size_t *ret_n);
+
 /* Write @n bytes as BASE64_SIZE(n) characters. Returns where they end; writes no NUL there. */
 char *base64_put(char *to, const void *p, size_t n);
 

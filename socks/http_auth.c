@@ -5,43 +5,7 @@
 
 #include <string.h>
 
-#include "core/err.h"
-
-/* The value of a base64 character, RFC 4648 section 4; -1 for others. */
-static int base64_digit(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decode into @to. Returns how many bytes, or VE_PROTO (no base64, or more than @max). */
-static int decode(struct slice v, uint8_t *to, size_t max)
-{
-	uint32_t bits = 0;
-	unsigned have = 0;
-	size_t n = 0;
-
-	for (unsigned pads = 0; pads < 2 && v.n > 0 && v.p[v.n - 1] == '='; pads++)
-		v.n--;
-	for (size_t i = 0; i < v.n; i++) {
-		int digit = base64_digit(v.p[i]);
-
-		if (digit < 0 || n == max)
-			return VE_PROTO;
-		bits = (bits << 6) | (uint32_t)digit;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			to[n++] = (uint8_t)(bits >> have);
-		}
-	}
-	return have < 6 ? (int)n : VE_PROTO;
-}
+#include "core/base64.h"
 
 /* The one Proxy-Authorization field's credentials after "Basic "; empty without. */
 static struct slice credentials(const struct http_head *h)
@@ -61,14 +25,17 @@ static struct slice credentials(const struct http_head *h)
 bool http_auth_ok(const struct http_head *h, const struct proxy_auth *auth)
 {
 	uint8_t given[HTTP_LOGIN_MAX];
-	int n = decode(credentials(h), given, sizeof(given));
-	const uint8_t *colon = n > 0 ? memchr(given, ':', (size_t)n) : NULL;
+	struct slice v = credentials(h);
+	const uint8_t *colon = NULL;
 	bool ok = false;
+	size_t n;
 
+	if (base64_decode_lax((const char *)v.p, v.n, given, sizeof(given), &n) == 0)
+		colon = memchr(given, ':', n);
 	/* RFC 7617 section 2: a user's name has no colon, a password may. */
 	if (colon) {
 		const struct slice user = { .p = given, .n = (size_t)(colon - given) };
-		const struct slice password = { .p = colon + 1, .n = (size_t)n - user.n - 1 };
+		const struct slice password = { .p = colon + 1, .n = n - user.n - 1 };
 
 		ok = proxy_auth_ok(auth, user, password);
 	}

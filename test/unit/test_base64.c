@@ -78,12 +78,39 @@ static void test_wrong(void **state)
 	assert_int_equal(n, 7);
 }
 
+static void test_lax(void **state)
+{
+	static const struct {
+		const char *coded, *plain; /* NULL: wrong even so */
+	} texts[] = {
+		{ "", "" },	   { "Zg==", "f" }, { "Zg=", "f" },  { "Zg", "f" },   { "Zh==", "f" },	  { "Zm8", "fo" },
+		{ "Zm9=", "fo" },  { "=", "" },	    { "==", "" },    { "Zm9v=", "foo" }, { "Zm9vYg", "foob" }, { "Z", NULL },
+		{ "Z===", NULL },  { "===", NULL }, { "Zm 9", NULL }, { "Zm9v\n", NULL }, { "Zm-_", NULL },	  { "Zm9vY", NULL },
+	};
+	uint8_t bytes[4];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		size_t n = 99;
+		int r = base64_decode_lax(texts[i].coded, strlen(texts[i].coded), bytes, sizeof(bytes), &n);
+
+		assert_int_equal(r, texts[i].plain ? 0 : VE_USAGE);
+		assert_int_equal(n, texts[i].plain ? strlen(texts[i].plain) : 99);
+		if (n == 99)
+			continue;
+		assert_memory_equal(bytes, texts[i].plain, n);
+		if (n > 0)
+			assert_int_equal(base64_decode_lax(texts[i].coded, strlen(texts[i].coded), bytes, n - 1, &n), VE_LIMIT);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_lax),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
