@@ -99,22 +99,6 @@ static int on_header_value(llhttp_t *l, const char *at, size_t n)
 	return extend(s, &s->head.fields[s->head.nfields].value, at, n);
 }
 
-static bool is_blank(uint8_t c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct slice trimmed(struct slice v)
-{
-	while (v.n > 0 && is_blank(v.p[0])) {
-		v.p++;
-		v.n--;
-	}
-	while (v.n > 0 && is_blank(v.p[v.n - 1]))
-		v.n--;
-	return v;
-}
-
 static int on_header_value_complete(llhttp_t *l)
 {
 	struct scan *s = l->data;
@@ -122,7 +106,7 @@ static int on_header_value_complete(llhttp_t *l)
 
 	if (!f->value.p) /* empty, but there: not to be mistaken for absent */
 		f->value = (struct slice){ .p = f->name.p + f->name.n, .n = 0 };
-	f->value = trimmed(f->value);
+	f->value = http_trimmed(f->value);
 	s->head.nfields++;
 	return 0;
 }
@@ -209,7 +193,7 @@ static int read_transfer_encoding(struct scan *s, struct slice v)
 	while (true) {
 		const uint8_t *comma = v.n > 0 ? memchr(v.p, ',', v.n) : NULL;
 		struct slice coding =
-			trimmed((struct slice){ .p = v.p, .n = comma ? (size_t)(comma - v.p) : v.n });
+			http_trimmed((struct slice){ .p = v.p, .n = comma ? (size_t)(comma - v.p) : v.n });
 
 		if (!is_token(coding))
 			return fail(s, VE_PROTO, "a transfer coding is not a plain word");
@@ -349,4 +333,20 @@ bool http_value_is(struct slice value, const char *text)
 {
 	return value.n == strlen(text) &&
 	       (value.n == 0 || strncasecmp((const char *)value.p, text, value.n) == 0);
+}
+
+bool http_is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct slice http_trimmed(struct slice v)
+{
+	while (v.n > 0 && http_is_blank(v.p[0])) {
+		v.p++;
+		v.n--;
+	}
+	while (v.n > 0 && http_is_blank(v.p[v.n - 1]))
+		v.n--;
+	return v;
 }

@@ -47,4 +47,10 @@ struct slice http_head_find(const struct http_head *h, const char *name);
 /* Does @value equal @text, ignoring ASCII case? */
 bool http_value_is(struct slice value, const char *text);
 
+/* A blank is a space or a tab (RFC 9110 section 5.6.3, OWS). */
+bool http_is_blank(uint8_t c);
+
+/* @v without the blanks around it. */
+struct slice http_trimmed(struct slice v);
+
 #endif

@@ -7,22 +7,6 @@
 #include <strings.h>
 #include <time.h>
 
-static bool is_blank(uint8_t c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct slice trimmed(struct slice v)
-{
-	while (v.n > 0 && is_blank(v.p[0])) {
-		v.p++;
-		v.n--;
-	}
-	while (v.n > 0 && is_blank(v.p[v.n - 1]))
-		v.n--;
-	return v;
-}
-
 /* The next member of one field's value; quoted strings hide commas. */
 static struct slice next_member(struct slice v, size_t *offset)
 {
@@ -37,7 +21,7 @@ static struct slice next_member(struct slice v, size_t *offset)
 	}
 	v = (struct slice){ .p = v.p + *offset, .n = i - *offset };
 	*offset = i + 1;
-	return trimmed(v);
+	return http_trimmed(v);
 }
 
 bool http_list_next(const struct http_head *h, const char *name, struct http_list *at, struct slice *ret)
@@ -127,8 +111,8 @@ unsigned http_via_count(const struct http_head *h)
 
 		if (!blank)
 			continue;
-		by = trimmed((struct slice){ .p = blank, .n = member.n - (size_t)(blank - member.p) });
-		while (len < by.n && !is_blank(by.p[len]))
+		by = http_trimmed((struct slice){ .p = blank, .n = member.n - (size_t)(blank - member.p) });
+		while (len < by.n && !http_is_blank(by.p[len]))
 			len++;
 		n += http_value_is((struct slice){ .p = by.p, .n = len }, HTTP_PSEUDONYM);
 	}
@@ -145,7 +129,7 @@ bool http_accepts_html(const struct http_head *h)
 
 		if (semicolon)
 			member.n = (size_t)(semicolon - member.p);
-		if (http_value_is(trimmed(member), "text/html"))
+		if (http_value_is(http_trimmed(member), "text/html"))
 			return true;
 	}
 	return false;
