@@ -281,21 +281,6 @@ static void serve(struct door *d, int fd)
 	update_accepting(d->fw);
 }
 
-/* accept(2): these concern the one connection that was to be accepted, which is gone; the next may do. */
-static bool is_about_one_client(int err)
-{
-	static const int errs[] = {
-		EINTR,	   ECONNABORTED, EPROTO,       EPERM,	   ENETDOWN,	ENOPROTOOPT,
-		EHOSTDOWN, ENONET,	 EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH,
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(errs); i++) {
-		if (errs[i] == err)
-			return true;
-	}
-	return false;
-}
-
 static void accept_some(struct door *d)
 {
 	struct forwards *fw = d->fw;
@@ -307,13 +292,13 @@ static void accept_some(struct door *d)
 			starve(fw, "too many connects are under way");
 			return;
 		}
-		fd = accept4(d->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = listener_accept(&d->listener);
 		if (fd >= 0)
 			serve(d, fd);
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+		else if (fd == -EAGAIN)
 			return;
-		else if (!is_about_one_client(errno))
-			starve(fw, strerror(errno));
+		else if (fd != -ECONNABORTED)
+			starve(fw, strerror(-fd));
 	}
 }
 

@@ -22,7 +22,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "core/bytes.h"
 #include "core/limits.h"
@@ -222,21 +221,6 @@ static void serve(struct front *fr, int fd)
 	update_accepting(fr);
 }
 
-/* accept(2): these concern the one connection that was to be accepted, which is gone; the next may do. */
-static bool is_about_one_client(int err)
-{
-	static const int errs[] = {
-		EINTR,	   ECONNABORTED, EPROTO,       EPERM,	   ENETDOWN,	ENOPROTOOPT,
-		EHOSTDOWN, ENONET,	 EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH,
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(errs); i++) {
-		if (errs[i] == err)
-			return true;
-	}
-	return false;
-}
-
 static void on_acceptable(uv_poll_t *p, int status, int events)
 {
 	struct port *port = p->data;
@@ -249,14 +233,14 @@ static void on_acceptable(uv_poll_t *p, int status, int events)
 	}
 	update_accepting(fr); /* requests may have become half-open targets meanwhile */
 	for (unsigned i = 0; i < ACCEPT_BATCH && fr->accepting; i++) {
-		int fd = accept4(port->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = listener_accept(&port->listener);
 
 		if (fd >= 0)
 			serve(fr, fd);
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+		else if (fd == -EAGAIN)
 			return;
-		else if (!is_about_one_client(errno))
-			starve(fr, errno);
+		else if (fd != -ECONNABORTED)
+			starve(fr, -fd);
 	}
 }
 

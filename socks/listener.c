@@ -182,6 +182,32 @@ int listener_open(struct listener *l, const struct listen_addr *where, const cha
 	return err == 0 ? 0 : listener_fault(l, err, f);
 }
 
+/* accept(2): these concern the one connection that was to be accepted, which is gone; the next may do. */
+static bool is_about_one_client(int err)
+{
+	static const int errs[] = {
+		EINTR,	   ECONNABORTED, EPROTO,       EPERM,	   ENETDOWN,	ENOPROTOOPT,
+		EHOSTDOWN, ENONET,	 EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(errs); i++) {
+		if (errs[i] == err)
+			return true;
+	}
+	return false;
+}
+
+int listener_accept(const struct listener *l)
+{
+	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return -EAGAIN;
+	return is_about_one_client(errno) ? -ECONNABORTED : -errno;
+}
+
 void listener_close(struct listener *l)
 {
 	struct stat st;
