@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* flow_tcp.c - flows on lwIP's TCP.
+/* flow_tcp.c - flows on lwIP's TCP; how they get there is in flow_connect.c.
  *
  * Theory of operation
  *
  * A flow waits for the link (HELD), for its name (RESOLVING), for the peer (CONNECTING, or RACING if the name
- * has several addresses, see flow_race.c), carries bytes
- * (OPEN), and ends: in order (ENDED) or not (BROKEN). flow_enter() is the only place where that changes.
+ * has several addresses, see flow_race.c), carries bytes (OPEN), and ends: in order (ENDED) or not (BROKEN).
+ * flow_enter() is the only place where that changes.
  *
  *     HELD --> RESOLVING --> CONNECTING --> OPEN --> ENDED
  *      ^------------+-------------'           '----> BROKEN <-- all
@@ -38,93 +38,30 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/err.h"
+#include "netstack/flow_int.h"
 #include "netstack/listen.h"
-#include "netstack/netstack_int.h"
-#include "netstack/recvq.h"
-#include "netstack/sendq.h"
 
-#include "lwip/nd6.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
-#include "lwip_hooks.h"
-
-#define PORT_TRIES 16u /* random local ports until the first free one is good enough */
-
-enum flow_state {
-	FLOW_HELD,       /* no PCB, no query; on "held" */
-	FLOW_RESOLVING,  /* no PCB; waiter linked; on "connecting" */
-	FLOW_RACING,     /* no PCB; race set: flows of our own connect to its addresses; on "connecting" */
-	FLOW_CONNECTING, /* PCB in SYN_SENT; on "connecting" */
-	FLOW_OPEN,       /* PCB beyond SYN_SENT, or gone after both FINs */
-	FLOW_ENDED,      /* both directions in order; the PCB may still be sending */
-	FLOW_BROKEN,     /* no PCB; err says why; received bytes may still be there */
-};
-
-/* What dispatch has to act on. */
-enum {
-	FACT_RESOLVED = 1 << 0, /* remote, or err */
-	FACT_OPENED = 1 << 1,
-	FACT_READABLE = 1 << 2,
-	FACT_WRITABLE = 1 << 3,
-	FACT_LOST = 1 << 4,    /* the error callback: lwip_err */
-	FACT_REFUSED = 1 << 5, /* an ICMP error, or two bare resets: err */
-	FACT_CLOSED = 1 << 6,
-};
-
-struct flow {
-	struct netstack *ns;
-	const struct flow_events *ev; /* NULL: accepted, and nobody's so far */
-	void *ctx;
-	struct dest to;
-	enum flow_state state;
-	unsigned facts;
-	int err;        /* VE_*: FLOW_BROKEN, FACT_REFUSED, or a failed FACT_RESOLVED */
-	err_t lwip_err; /* FACT_LOST */
-	bool orphan;    /* its owner has freed it */
-	uint64_t since; /* when it entered held, connecting or lingering */
-	unsigned bare_resets; /* RSTs without ACK in answer to our SYNs */
-
-	struct waiter waiter;
-	struct ip_set found;  /* from FACT_RESOLVED on */
-	struct race *race;    /* FLOW_RACING */
-	struct ip remote;
-	struct tcp_pcb *pcb; /* NULL: none yet, or gone */
-	struct ip local;     /* from the connect on */
-	uint16_t local_port;
-
-	struct recvq rx;
-	bool rx_fin;     /* and then came the end */
-
-	struct sendq tx;
-	bool tx_starved; /* flow_reserve() found no room: writable is owed */
-	bool tx_shut;    /* flow_shutdown() was called */
-	bool tx_fin;     /* and lwIP has the FIN */
-	bool resend;     /* what was refused is not in lwIP's unsent queue any more */
-
-	struct node all, age, ready, dirty, refused, finishing;
-};
-
-#define flow_of(n, member) list_entry(n, struct flow, member)
 
 /* --- states --------------------------------------------------------------------------------------------- */
 
-static void make_ready(struct flow *f, unsigned facts)
+void flow_make_ready(struct flow *f, unsigned facts)
 {
 	f->facts |= facts;
 	if (!list_linked(&f->ready))
 		list_move_last(&f->ns->ready_list, &f->ready);
 }
 
-static void make_dirty(struct flow *f)
+void flow_make_dirty(struct flow *f)
 {
 	if (!list_linked(&f->dirty))
 		list_move_last(&f->ns->dirty, &f->dirty);
 }
 
-static void flow_enter(struct flow *f, enum flow_state to)
+void flow_enter(struct flow *f, enum flow_state to)
 {
 	struct netstack *ns = f->ns;
 	bool was_waiting = f->state == FLOW_RESOLVING || f->state == FLOW_RACING || f->state == FLOW_CONNECTING;
@@ -148,7 +85,7 @@ static void flow_enter(struct flow *f, enum flow_state to)
 
 /* --- the PCB -------------------------------------------------------------------------------------------- */
 
-static void forget_pcb(struct flow *f)
+void flow_forget_pcb(struct flow *f)
 {
 	if (!f->pcb)
 		return;
@@ -163,7 +100,7 @@ static struct tcp_pcb *detach_pcb(struct flow *f)
 {
 	struct tcp_pcb *pcb = f->pcb;
 
-	forget_pcb(f);
+	flow_forget_pcb(f);
 	if (!pcb)
 		return NULL;
 	tcp_arg(pcb, NULL);
@@ -175,8 +112,7 @@ static struct tcp_pcb *detach_pcb(struct flow *f)
 	return pcb;
 }
 
-/* Never inside of a lwIP callback. A connection that was not made yet is forgotten without a reset. */
-static void drop_pcb(struct flow *f, bool reset)
+void flow_drop_pcb(struct flow *f, bool reset)
 {
 	struct tcp_pcb *pcb = detach_pcb(f);
 
@@ -190,7 +126,7 @@ static void drop_pcb(struct flow *f, bool reset)
 
 /* --- breaking ------------------------------------------------------------------------------------------- */
 
-static void stop_looking(struct flow *f)
+void flow_stop_looking(struct flow *f)
 {
 	struct race *r = f->race;
 
@@ -199,12 +135,27 @@ static void stop_looking(struct flow *f)
 	race_free(r);
 }
 
-static void destroy(struct flow *f)
+struct flow *flow_new(struct netstack *ns)
+{
+	struct flow *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->ns = ns;
+	struct node *nodes[] = { &f->all, &f->age, &f->ready, &f->dirty, &f->refused, &f->finishing, &f->waiter.node };
+	for (size_t i = 0; i < ARRAY_LEN(nodes); i++)
+		list_init(nodes[i]);
+	list_move_last(&ns->all, &f->all);
+	ns->stats.flows++;
+	return f;
+}
+
+void flow_destroy(struct flow *f)
 {
 	struct netstack *ns = f->ns;
 
 	assert(!f->pcb);
-	stop_looking(f);
+	flow_stop_looking(f);
 	if (f->state == FLOW_HELD)
 		flow_enter(f, FLOW_BROKEN); /* out of the count */
 	list_del(&f->age);
@@ -219,19 +170,19 @@ static void destroy(struct flow *f)
 	free(f);
 }
 
-static void break_flow(struct flow *f, int err, bool reset)
+void flow_break(struct flow *f, int err, bool reset)
 {
-	drop_pcb(f, reset);
-	stop_looking(f);
+	flow_drop_pcb(f, reset);
+	flow_stop_looking(f);
 	sendq_clear(&f->tx);
 	if (f->orphan) {
-		make_ready(f, 0); /* to be reaped */
+		flow_make_ready(f, 0); /* to be reaped */
 		return;
 	}
 	flow_enter(f, FLOW_BROKEN);
 	f->err = err;
 	f->facts &= ~(unsigned)(FACT_RESOLVED | FACT_REFUSED | FACT_WRITABLE | FACT_LOST);
-	make_ready(f, FACT_CLOSED);
+	flow_make_ready(f, FACT_CLOSED);
 }
 
 static bool is_our_address(struct netstack *ns, const struct ip *ip)
@@ -264,22 +215,10 @@ static void check_end(struct flow *f)
 	if (f->state != FLOW_OPEN || !f->tx_shut || !all_received(f))
 		return;
 	flow_enter(f, FLOW_ENDED);
-	make_ready(f, FACT_CLOSED);
+	flow_make_ready(f, FACT_CLOSED);
 }
 
 /* --- lwIP's callbacks: facts only ----------------------------------------------------------------------- */
-
-static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
-{
-	struct flow *f = arg;
-
-	(void)pcb, (void)err;
-	flow_enter(f, FLOW_OPEN);
-	make_ready(f, FACT_OPENED);
-	if (f->tx_shut)
-		make_dirty(f);
-	return ERR_OK;
-}
 
 static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
@@ -290,7 +229,7 @@ static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t e
 		recvq_put(&f->rx, p);
 	else
 		f->rx_fin = true;
-	make_ready(f, FACT_READABLE);
+	flow_make_ready(f, FACT_READABLE);
 	return ERR_OK;
 }
 
@@ -304,10 +243,10 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 		pcb->persist_backoff = 0;
 	sendq_acked(&f->tx, len);
 	if (f->tx.write)
-		make_dirty(f);
+		flow_make_dirty(f);
 	if (f->tx_starved && f->tx.len <= FLOW_SEND_MAX - FLOW_CHUNK) { /* worth a read of the client's socket */
 		f->tx_starved = false;
-		make_ready(f, FACT_WRITABLE);
+		flow_make_ready(f, FACT_WRITABLE);
 	}
 	return ERR_OK;
 }
@@ -316,73 +255,12 @@ static void on_error(void *arg, err_t err)
 {
 	struct flow *f = arg;
 
-	forget_pcb(f);
+	flow_forget_pcb(f);
 	f->lwip_err = err;
-	make_ready(f, err == ERR_CLSD ? 0 : FACT_LOST); /* CLSD: the last ACK of a connection that both have finished */
+	flow_make_ready(f, err == ERR_CLSD ? 0 : FACT_LOST); /* CLSD: the last ACK of a connection that both have finished */
 }
 
-static void on_resolved(void *ctx, int err, const struct ip_set *found)
-{
-	struct flow *f = ctx;
-
-	f->err = err;
-	if (err == 0)
-		f->found = *found;
-	make_ready(f, FACT_RESOLVED);
-}
-
-/* --- connecting ----------------------------------------------------------------------------------------- */
-
-static void sweep_finishing(struct netstack *ns);
-
-static bool is_unicast4(const struct ip *ip)
-{
-	return ip->b[0] != 0 && ip->b[0] != 127 && ip->b[0] < 224;
-}
-
-static bool is_unicast6(const ip_addr_t *a)
-{
-	return !ip6_addr_isany(ip_2_ip6(a)) && !ip6_addr_isloopback(ip_2_ip6(a)) && !ip6_addr_ismulticast(ip_2_ip6(a));
-}
-
-/* What lwIP would find out only by waiting, or not at all. Returns 0 or what the flow breaks with. */
-static int check_target4(const struct netstack *ns, const struct ip *to, const ip_addr_t *remote)
-{
-	const struct netif *n = &ns->netif;
-	bool near = ip4_addr_net_eq(ip_2_ip4(remote), netif_ip4_addr(n), netif_ip4_netmask(n));
-
-	if (!is_unicast4(to) || ip4_addr_isany(netif_ip4_addr(n)) || ip4_addr_isbroadcast(ip_2_ip4(remote), n))
-		return VE_NETUNREACH;
-	if (ip4_addr_eq(ip_2_ip4(remote), netif_ip4_addr(n)))
-		return VE_REFUSED; /* ourselves: what goes to the tunnel does not come back */
-	if ((n->flags & NETIF_FLAG_ETHARP) && !near && ip4_addr_isany(netif_ip4_gw(n)))
-		return VE_NETUNREACH;
-	return 0;
-}
-
-static int check_target6(struct netstack *ns, const ip_addr_t *remote)
-{
-	bool far = !ip6_addr_islinklocal(ip_2_ip6(remote));
-
-	if (!is_unicast6(remote) || (far && !netstack_has_ip6(ns)))
-		return VE_NETUNREACH;
-	if (far && (ns->netif.flags & NETIF_FLAG_ETHARP) && !nd6_find_route(ip_2_ip6(remote)))
-		return VE_NETUNREACH; /* neither our prefix nor a router */
-	if (netif_get_ip6_addr_match(&ns->netif, ip_2_ip6(remote)) >= 0)
-		return VE_REFUSED;
-	return 0;
-}
-
-static err_t bind_random_port(struct tcp_pcb *pcb, const ip_addr_t *any)
-{
-	err_t e = ERR_USE;
-
-	for (unsigned i = 0; i < PORT_TRIES && e == ERR_USE; i++)
-		e = tcp_bind(pcb, any, (u16_t)(LOCAL_PORT_MIN | (netstack_random() & (LOCAL_PORT_MIN - 1))));
-	return e == ERR_USE ? tcp_bind(pcb, any, 0) : e;
-}
-
-static void set_up(struct tcp_pcb *pcb, struct flow *f)
+void flow_set_up_pcb(struct tcp_pcb *pcb, struct flow *f)
 {
 	tcp_nagle_disable(pcb);
 	ip_set_option(pcb, SOF_KEEPALIVE);
@@ -395,184 +273,11 @@ static void set_up(struct tcp_pcb *pcb, struct flow *f)
 	tcp_err(pcb, on_error);
 }
 
-static struct tcp_pcb *make_pcb(struct flow *f, const ip_addr_t *remote)
-{
-	bool v6 = IP_IS_V6(remote);
-	struct tcp_pcb *pcb;
-
-	sweep_finishing(f->ns); /* without memory, tcp_new() frees PCBs in TIME_WAIT */
-	pcb = tcp_new_ip_type(v6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
-	if (!pcb)
-		return NULL;
-	if (bind_random_port(pcb, v6 ? IP6_ADDR_ANY : IP4_ADDR_ANY) != ERR_OK) {
-		tcp_close(pcb);
-		return NULL;
-	}
-	set_up(pcb, f);
-	return pcb;
-}
-
-static int connect_pcb(struct flow *f)
-{
-	ip_addr_t remote;
-	err_t e;
-	int r;
-
-	ip_to_lwip(&remote, &f->remote);
-	r = f->remote.family == IP_V4 ? check_target4(f->ns, &f->remote, &remote) : check_target6(f->ns, &remote);
-	if (r != 0)
-		return r;
-	f->pcb = make_pcb(f, &remote);
-	if (!f->pcb)
-		return VE_NOMEM;
-	f->local_port = f->pcb->local_port;
-	flow_enter(f, FLOW_CONNECTING);
-	e = tcp_connect(f->pcb, &remote, f->to.port, on_connected);
-	f->local = ip_from_lwip(&f->pcb->local_ip);
-	return e == ERR_OK ? 0 : e == ERR_MEM ? VE_NOMEM : VE_NETUNREACH;
-}
-
-static void start_connect(struct flow *f)
-{
-	int r = connect_pcb(f);
-
-	if (r != 0)
-		break_flow(f, r, false);
-}
-
-/* To the addresses that were found. */
-static void start_found(struct flow *f)
-{
-	int r;
-
-	if (f->found.n == 1) {
-		f->remote = f->found.ips[0];
-		start_connect(f);
-		return;
-	}
-	r = race_new(&f->race, f->ns, f, &f->found, f->to.port);
-	if (r != 0)
-		break_flow(f, r, false);
-	else
-		flow_enter(f, FLOW_RACING);
-}
-
-bool flow_take_over(struct flow *to, struct flow *from)
-{
-	if (!from->pcb)
-		return false;
-	to->pcb = from->pcb;
-	to->local = from->local;
-	to->local_port = from->local_port;
-	to->remote = from->remote;
-	to->rx = from->rx;
-	to->rx_fin = from->rx_fin;
-	from->rx = (struct recvq){ 0 };
-	forget_pcb(from);
-	tcp_arg(to->pcb, to);
-	to->race = NULL; /* whose call this is */
-	flow_enter(to, FLOW_OPEN);
-	make_ready(to, FACT_OPENED | (to->rx.len > 0 || to->rx_fin ? FACT_READABLE : 0u));
-	if (to->tx_shut)
-		make_dirty(to);
-	return true;
-}
-
-void flow_race_lost(struct flow *f, int err)
-{
-	break_flow(f, err, false);
-}
-
-/* The link is there: the first step towards the peer. */
-static void start(struct flow *f)
-{
-	int r;
-
-	f->remote = f->to.ip;
-	if (f->remote.family != IP_NONE) {
-		start_connect(f);
-		return;
-	}
-	if (resolve_cached(f->ns, f->to.name, &f->found)) {
-		start_found(f);
-		return;
-	}
-	flow_enter(f, FLOW_RESOLVING);
-	f->waiter.done = on_resolved;
-	f->waiter.ctx = f;
-	r = resolve_start(f->ns, f->to.name, &f->waiter);
-	if (r != 0)
-		break_flow(f, r == VE_NOMEM ? VE_NOMEM : VE_RESOLVE, false);
-}
-
-static bool drop_oldest_lingering(struct netstack *ns)
-{
-	struct flow *f;
-
-	if (list_empty(&ns->lingering))
-		return false;
-	f = flow_of(ns->lingering.next, age);
-	drop_pcb(f, true);
-	destroy(f);
-	return true;
-}
-
-static struct flow *new_flow(struct netstack *ns)
-{
-	struct flow *f = calloc(1, sizeof(*f));
-
-	if (!f)
-		return NULL;
-	f->ns = ns;
-	struct node *nodes[] = { &f->all, &f->age, &f->ready, &f->dirty, &f->refused, &f->finishing, &f->waiter.node };
-	for (size_t i = 0; i < ARRAY_LEN(nodes); i++)
-		list_init(nodes[i]);
-	list_move_last(&ns->all, &f->all);
-	ns->stats.flows++;
-	return f;
-}
-
-int flow_open(struct netstack *ns, const struct dest *to, const struct flow_events *ev, void *ctx, struct flow **ret)
-{
-	struct flow *f;
-
-	if (!ns->ready && ns->conf.hold_ms == 0)
-		return VE_DOWN;
-	if (!ns->ready && ns->stats.flows_held >= HELD_MAX)
-		return VE_LIMIT;
-	if (ns->stats.flows >= FLOWS_MAX && !drop_oldest_lingering(ns))
-		return VE_LIMIT;
-	f = new_flow(ns);
-	if (!f)
-		return VE_NOMEM;
-	f->ev = ev;
-	f->ctx = ctx;
-	f->to = *to;
-	if (ns->ready)
-		start(f);
-	else
-		flow_enter(f, FLOW_HELD);
-	*ret = f;
-	return 0;
-}
-
-bool flow_held(const struct flow *f)
-{
-	return f->state == FLOW_HELD;
-}
-
-void flow_addresses(const struct flow *f, struct ip *ret_local, uint16_t *ret_local_port, struct ip *ret_remote)
-{
-	*ret_local = f->local;
-	*ret_local_port = f->local_port;
-	*ret_remote = f->remote;
-}
-
 /* --- accepted connections (listen.c) -------------------------------------------------------------------- */
 
 struct flow *flow_accept(struct netstack *ns, struct tcp_pcb *pcb)
 {
-	struct flow *f = ns->stats.flows < FLOWS_MAX ? new_flow(ns) : NULL;
+	struct flow *f = ns->stats.flows < FLOWS_MAX ? flow_new(ns) : NULL;
 
 	if (!f)
 		return NULL;
@@ -580,7 +285,7 @@ struct flow *flow_accept(struct netstack *ns, struct tcp_pcb *pcb)
 	f->local = ip_from_lwip(&pcb->local_ip);
 	f->local_port = pcb->local_port;
 	f->remote = ip_from_lwip(&pcb->remote_ip);
-	set_up(pcb, f);
+	flow_set_up_pcb(pcb, f);
 	tcp_backlog_delayed(pcb); /* counts for its port until it has an owner */
 	flow_enter(f, FLOW_OPEN);
 	return f;
@@ -604,7 +309,14 @@ void flow_adopt(struct flow *f, const struct flow_events *ev, void *ctx)
 	if (f->pcb)
 		tcp_backlog_accepted(f->pcb);
 	if (f->facts != 0)
-		make_ready(f, 0);
+		flow_make_ready(f, 0);
+}
+
+void flow_addresses(const struct flow *f, struct ip *ret_local, uint16_t *ret_local_port, struct ip *ret_remote)
+{
+	*ret_local = f->local;
+	*ret_local_port = f->local_port;
+	*ret_remote = f->remote;
 }
 
 /* --- receiving ------------------------------------------------------------------------------------------ */
@@ -642,7 +354,7 @@ uint8_t *flow_reserve(struct flow *f, size_t *room)
 	if (r == VE_AGAIN)
 		f->tx_starved = true;
 	else
-		break_flow(f, r, true); /* there may never be an ACK to make us try again */
+		flow_break(f, r, true); /* there may never be an ACK to make us try again */
 	return NULL;
 }
 
@@ -652,7 +364,7 @@ void flow_commit(struct flow *f, size_t n)
 	if (f->state != FLOW_OPEN)
 		sendq_fini(&f->tx); /* broken since the room was lent */
 	else if (n > 0)
-		make_dirty(f);
+		flow_make_dirty(f);
 }
 
 void flow_shutdown(struct flow *f)
@@ -661,7 +373,7 @@ void flow_shutdown(struct flow *f)
 		return;
 	f->tx_shut = true;
 	if (f->state == FLOW_OPEN)
-		make_dirty(f);
+		flow_make_dirty(f);
 	check_end(f);
 }
 
@@ -686,7 +398,7 @@ static void push(struct flow *f)
 		return;
 	write_all(f);
 	if (f->tx.write && f->pcb->snd_queuelen == 0)
-		make_dirty(f); /* no memory, and no ACK to wait for: again with the timer */
+		flow_make_dirty(f); /* no memory, and no ACK to wait for: again with the timer */
 	if (!f->tx.write && f->tx_shut) {
 		f->tx_fin = true;
 		list_move_last(&f->ns->finishing, &f->finishing);
@@ -711,8 +423,7 @@ void flow_push_all(struct netstack *ns)
 
 /* --- output that was refused ---------------------------------------------------------------------------- */
 
-/* The flow with a PCB between these ends. A connection that a port of ours has not accepted yet is none. */
-static struct flow *flow_between(uint16_t local_port, const ip_addr_t *remote, uint16_t remote_port)
+struct flow *flow_between(uint16_t local_port, const ip_addr_t *remote, uint16_t remote_port)
 {
 	for (struct tcp_pcb *p = *tcp_hash_bucket(remote, remote_port, local_port); p; p = p->hash_next)
 		if (p->local_port == local_port && p->remote_port == remote_port &&
@@ -781,14 +492,14 @@ static void act(struct flow *f, unsigned facts)
 {
 	if ((facts & FACT_RESOLVED) && f->state == FLOW_RESOLVING) {
 		if (f->err != 0)
-			break_flow(f, f->err, false);
+			flow_break(f, f->err, false);
 		else
-			start_found(f);
+			flow_start_found(f);
 	}
 	if ((facts & FACT_REFUSED) && f->state == FLOW_CONNECTING)
-		break_flow(f, f->err, false);
+		flow_break(f, f->err, false);
 	if ((facts & FACT_LOST) && f->state != FLOW_BROKEN && f->state != FLOW_ENDED)
-		break_flow(f, lost_reason(f), false);
+		flow_break(f, lost_reason(f), false);
 	check_end(f);
 }
 
@@ -822,7 +533,7 @@ void flow_deliver_all(struct netstack *ns)
 		list_del(&f->ready);
 		if (f->orphan) {
 			if (!f->pcb)
-				destroy(f);
+				flow_destroy(f);
 			continue;
 		}
 		if (!f->ev)
@@ -863,27 +574,7 @@ void flow_link_ready(struct netstack *ns)
 			resume(f->pcb);
 	}
 	while (!list_empty(&ns->held))
-		start(flow_of(ns->held.next, age));
-}
-
-static void hold_again(struct flow *f)
-{
-	struct netstack *ns = f->ns;
-
-	drop_pcb(f, false);
-	stop_looking(f);
-	f->facts = f->bare_resets = 0;
-	f->err = 0;
-	if (ns->conf.hold_ms == 0 || ns->stats.flows_held >= HELD_MAX)
-		break_flow(f, VE_DOWN, false);
-	else
-		flow_enter(f, FLOW_HELD);
-}
-
-void flow_link_lost(struct netstack *ns)
-{
-	while (!list_empty(&ns->connecting))
-		hold_again(flow_of(ns->connecting.next, age));
+		flow_start(flow_of(ns->held.next, age));
 }
 
 void flow_give_up(struct netstack *ns)
@@ -895,44 +586,12 @@ void flow_give_up(struct netstack *ns)
 
 		next = n->next;
 		if (f->state == FLOW_OPEN)
-			break_flow(f, VE_DOWN, false);
+			flow_break(f, VE_DOWN, false);
 		else if (f->state == FLOW_ENDED)
-			drop_pcb(f, false);
+			flow_drop_pcb(f, false);
 		if (f->orphan)
-			destroy(f);
+			flow_destroy(f);
 	}
-}
-
-/* --- ICMP, and resets that are none --------------------------------------------------------------------- */
-
-/* Only while connecting: later, RFC 1122 wants such errors to be a hint at most, and anybody could send
- * them. */
-void flow_on_unreachable(struct netstack *ns, int err, const ip_addr_t *local, uint16_t local_port,
-			 const ip_addr_t *remote, uint16_t remote_port, uint32_t seq)
-{
-	struct flow *f = flow_between(local_port, remote, remote_port);
-
-	(void)ns;
-	if (!f || f->state != FLOW_CONNECTING)
-		return;
-	if (!ip_addr_zoneless_eq(&f->pcb->local_ip, local) || seq != f->pcb->lastack)
-		return; /* lastack is the number of the SYN as long as that is all there is */
-	f->err = err;
-	make_ready(f, FACT_REFUSED);
-}
-
-/* SoftEther's SecureNAT, the router of most hubs, answers a refused connect with a RST that has no ACK and a
- * random number, once for each SYN. One of these means nothing: anybody in the hub could have sent it
- * blindly. A second one, in answer to the repeated SYN, is the refusal it stands for. Waiting for the timeout
- * instead would cost every user of a closed port nine seconds. */
-void netstack_bare_reset(void *flow)
-{
-	struct flow *f = flow;
-
-	if (!f || f->state != FLOW_CONNECTING || ++f->bare_resets < 2)
-		return;
-	f->err = VE_REFUSED;
-	make_ready(f, FACT_REFUSED);
 }
 
 /* --- time ----------------------------------------------------------------------------------------------- */
@@ -946,12 +605,12 @@ static void keep_alive(struct flow *f)
 	if (pcb->state != FIN_WAIT_2 || idle <= FLOW_KEEPALIVE_MS + pcb->keep_cnt_sent * FLOW_KEEPALIVE_RETRY_MS)
 		return;
 	if (pcb->keep_cnt_sent >= FLOW_KEEPALIVE_RETRIES)
-		break_flow(f, VE_TIMEOUT, true);
+		flow_break(f, VE_TIMEOUT, true);
 	else if (tcp_keepalive(pcb) == ERR_OK)
 		pcb->keep_cnt_sent++;
 }
 
-static void sweep_finishing(struct netstack *ns)
+void flow_sweep_finishing(struct netstack *ns)
 {
 	struct node *next;
 
@@ -965,7 +624,7 @@ static void sweep_finishing(struct netstack *ns)
 		}
 		detach_pcb(f);
 		if (f->orphan)
-			destroy(f);
+			flow_destroy(f);
 	}
 }
 
@@ -981,17 +640,17 @@ void flow_tick(struct netstack *ns, uint64_t now)
 {
 	struct flow *f;
 
-	sweep_finishing(ns);
+	flow_sweep_finishing(ns);
 	while ((f = expired(&ns->held, ns->conf.hold_ms, now)))
-		break_flow(f, VE_DOWN, false);
+		flow_break(f, VE_DOWN, false);
 	while ((f = expired(&ns->connecting, FLOW_CONNECT_MS, now))) {
 		bool missing = f->pcb && ns->driver->hop_missing(ns, &f->pcb->remote_ip);
 
-		break_flow(f, missing ? VE_UNREACH : VE_TIMEOUT, false);
+		flow_break(f, missing ? VE_UNREACH : VE_TIMEOUT, false);
 	}
 	while ((f = expired(&ns->lingering, FLOW_LINGER_MS, now))) {
-		drop_pcb(f, true);
-		destroy(f);
+		flow_drop_pcb(f, true);
+		flow_destroy(f);
 	}
 }
 
@@ -1025,8 +684,8 @@ void flow_free(struct flow *f)
 	if (f->pcb && f->pcb->state == TIME_WAIT)
 		detach_pcb(f); /* nothing of it is left to be sent */
 	if (f->state != FLOW_ENDED || !f->pcb) {
-		drop_pcb(f, true);
-		destroy(f);
+		flow_drop_pcb(f, true);
+		flow_destroy(f);
 		return;
 	}
 	recvq_fini(&f->rx);
@@ -1041,7 +700,7 @@ void flow_free_lingering(struct netstack *ns)
 	while (!list_empty(&ns->lingering)) {
 		struct flow *f = flow_of(ns->lingering.next, age);
 
-		drop_pcb(f, false);
-		destroy(f);
+		flow_drop_pcb(f, false);
+		flow_destroy(f);
 	}
 }

@@ -155,7 +155,7 @@ bool netstack_has_ip4(const struct netstack *ns);
 /* Do we have an IPv6 address that is good for more than this link? */
 bool netstack_has_ip6(const struct netstack *ns);
 
-/* --- flow_tcp.c ----------------------------------------------------------------------------------------- */
+/* --- flow_tcp.c, flow_connect.c ------------------------------------------------------------------------- */
 
 void flow_link_ready(struct netstack *ns); /* start what was held, go on with what was open */
 void flow_link_lost(struct netstack *ns);  /* what was connecting is held again */
