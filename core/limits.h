@@ -173,6 +173,8 @@
 #define PROXY_WORD_MAX 255u /* user and password of the proxy: one length byte, RFC 1929 */
 #define HALF_OPEN_MAX 1024u /* targets being connected; a port scan through the proxy tries some hundred at once. At it, no more
 			     * clients are accepted; those that are in already may go above, CLIENTS_MAX bounds them */
+#define TARGET_PART_MS 2000u /* for the other side's end, when ours is sent: a few round trips, and no lasting burden */
+#define TARGET_PART_BYTES (64u * KIB) /* thrown away in that time: what was under way, but no endless stream */
 #define DIRECT_WINDOW (64u * KIB) /* each way of a connection that goes around the tunnel; the kernel has buffers of its own */
 #define DIRECT_ADDRESSES_MAX 8u   /* of one name that are tried for it */
 #define FORWARD_CLIENTS_MAX 1024u  /* connections of -L and -R together: a quarter of all flows, the rest is the proxy's */

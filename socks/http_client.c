@@ -97,12 +97,13 @@ static void stop_reading(struct http_client *h)
 	h->reading = false;
 }
 
+/* A server should not find a reset in its log for every client that leaves, but get one if nobody wants its answer. */
 static void free_target(struct http_client *h)
 {
-	/* The peer has ended, in order: so do we. Else it is a reset, which nobody minds who was answered. */
-	if (h->t && h->opened && h->t_ended && !h->t_closed)
-		target_shutdown(h->t);
-	target_free(h->t);
+	if (h->p.state == HTTP_WAITING || h->p.state == HTTP_ANSWERING)
+		target_free(h->t);
+	else
+		target_part(h->t);
 	h->t = NULL;
 	h->opened = h->t_ended = h->t_closed = false;
 }

@@ -30,7 +30,10 @@ struct target {
 	uv_timer_t timer;
 	uint32_t waited_ms, step_ms;
 	uint16_t port;
+	struct target *prev, *next; /* of ts->parting */
+	size_t thrown_away;
 	bool opening;
+	bool shut;
 	bool closed;
 	int err;
 };
@@ -290,6 +293,7 @@ void target_commit(struct target *t, size_t n)
 
 void target_shutdown(struct target *t)
 {
+	t->shut = true;
 	if (t->direct)
 		direct_shutdown(t->direct);
 	else if (t->flow)
@@ -315,7 +319,74 @@ void target_free(struct target *t)
 	uv_close((uv_handle_t *)&t->timer, on_timer_closed);
 }
 
+/* --- parting ------------------------------------------------------------------------------------------- */
+
+static void on_part_over(struct target *t)
+{
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		t->ts->parting = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	target_free(t);
+}
+
+static void on_part_readable(void *ctx)
+{
+	struct target *t = ctx;
+	struct slice v;
+
+	while (t->thrown_away <= TARGET_PART_BYTES && target_peek(t, &v, 1) > 0) {
+		t->thrown_away += v.n;
+		target_consume(t, v.n);
+	}
+	if (t->thrown_away > TARGET_PART_BYTES)
+		on_part_over(t);
+}
+
+static void on_part_nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+static void on_part_closed(void *ctx, int err)
+{
+	(void)err;
+	on_part_over(ctx);
+}
+
+static void on_part_timer(uv_timer_t *timer)
+{
+	struct target *t = timer->data;
+	struct netstack *ns = t->ts->ns;
+
+	on_part_over(t);
+	flow_flush(ns);
+}
+
+void target_part(struct target *t)
+{
+	static const struct flow_events events = { on_part_nothing, on_part_readable, on_part_nothing, on_part_closed };
+
+	if (!t || t->opening || t->closed || (!t->flow && !t->direct)) {
+		target_free(t);
+		return;
+	}
+	target_rebind(t, &events, t);
+	t->next = t->ts->parting;
+	if (t->next)
+		t->next->prev = t;
+	t->ts->parting = t;
+	uv_timer_start(&t->timer, on_part_timer, TARGET_PART_MS, 0);
+	if (!t->shut)
+		target_shutdown(t);
+	on_part_readable(t); /* what has come already is not told again */
+}
+
 void targets_fini(struct targets *ts)
 {
+	while (ts->parting)
+		on_part_over(ts->parting);
 	direct_drop(&ts->lingering);
 }

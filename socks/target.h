@@ -35,6 +35,7 @@ struct targets {
 	/* read only */
 	unsigned opening;         /* targets that are not open yet */
 	struct direct *lingering; /* see targets_fini() */
+	struct target *parting;   /* see target_part() */
 };
 
 /* Like flow_open(). */
@@ -57,8 +58,13 @@ void target_shutdown(struct target *t);
 void target_flush(struct targets *ts);
 void target_free(struct target *t);
 
-/* At the program's end, when every target has been freed: direct connections whose last bytes are still on their way do
- * not keep the loop. */
+/* Like target_free(), for a conversation that is over for us and may be for the other side: an open target is not reset,
+ * but ended in order, and gets TARGET_PART_MS to do the same. What still comes is thrown away, a little; more is answered
+ * by a reset. NULL is fine. */
+void target_part(struct target *t);
+
+/* At the program's end, when every target has been freed: those that are parting, and direct connections whose last bytes
+ * are still on their way, do not keep the loop. */
 void targets_fini(struct targets *ts);
 
 #endif

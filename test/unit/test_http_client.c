@@ -201,6 +201,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	targets_fini(&ts);
+	uv_run(&loop, UV_RUN_NOWAIT); /* closes their timers */
 	fake_fini(&ns);
 	return uv_loop_close(&loop); /* fails if a handle is left */
 }

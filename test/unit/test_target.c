@@ -429,6 +429,70 @@ static void test_errors(void **state)
 	assert_int_equal(direct_error(UV_EINVAL), VE_UNREACH);
 }
 
+/* --- parting ------------------------------------------------------------------------------------------- */
+
+static void on_nothing(void *ctx)
+{
+	(void)ctx;
+}
+
+static void on_too_late(void *ctx, int err)
+{
+	(void)err;
+	assert_true(*(bool *)ctx); /* no event after target_part() */
+}
+
+/* An open target that is done with; *alive is false from there on. */
+static struct fake_conn *part(bool *alive)
+{
+	static const struct flow_events events = { on_nothing, on_nothing, on_nothing, on_too_late };
+	struct dest to = { .ip = { IP_V4, { 10, 0, 0, 1 } }, .port = 80 };
+	struct fake_conn *c;
+	struct target *t;
+
+	*alive = true;
+	assert_int_equal(target_open(&targets, &to, &events, alive, &t), 0);
+	target_flush(&targets);
+	c = &ns.conns[ns.opens - 1];
+	UNTIL(c->flow->open);
+	*alive = false;
+	target_part(t);
+	target_flush(&targets);
+	return c;
+}
+
+static void test_parting(void **state)
+{
+	enum { ENDS, BREAKS, TALKS_ON, PROGRAM_ENDS, WAYS };
+	static uint8_t much[TARGET_PART_BYTES + 1];
+
+	(void)state;
+	for (int way = 0; way < WAYS; way++) {
+		struct fake_conn *c;
+		bool alive;
+
+		front_open("127.0.0.1");
+		c = part(&alive);
+		assert_true(c->flow->shut);
+		assert_false(c->freed);
+		if (way == ENDS) {
+			fake_give(c, (const uint8_t *)"rest", 4, 4);
+			fake_end(c);
+		} else if (way == BREAKS) {
+			fake_break(c, VE_RESET);
+		} else if (way == TALKS_ON) {
+			fake_give(c, much, sizeof(much), 1460);
+		} else {
+			targets_fini(&targets);
+			target_flush(&targets);
+		}
+		UNTIL(c->freed);
+		assert_int_equal(c->reset, way == TALKS_ON || way == PROGRAM_ENDS);
+		assert_null(targets.parting);
+		front_end();
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -447,6 +511,7 @@ int main(void)
 		TEST(test_flow_timeout),
 		TEST(test_clients_go),
 		TEST(test_the_rest_goes_through_the_tunnel),
+		TEST(test_parting),
 		TEST(test_errors),
 	};
 
