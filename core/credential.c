@@ -18,73 +18,25 @@
  * such numbers, so that no file can make us compute for hours. */
 #include "core/credential.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <wolfssl/wolfcrypt/settings.h>
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
-#include <wolfssl/wolfcrypt/coding.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 #include <wolfssl/wolfcrypt/pkcs12.h>
 #include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/rsa.h>
 
 #include "core/cert.h"
+#include "core/credential_int.h"
 #include "core/der.h"
 #include "core/limits.h"
-#include "core/log.h"
+#include "core/pem.h"
 #include "core/softether/se_auth.h"
 
-#define NAME_MAX_TEXT 320 /* "--cert FILE" in a message */
-#define NESTING_MAX 24u   /* of a DER file; PKCS #12 has about 12 levels */
-#define DER_SET 0x31
-
-/* Bytes of our own that may be secret. */
-struct blob {
-	uint8_t *p;
-	size_t n, cap;
-};
-
-static int blob_new(struct blob *ret, size_t cap, struct fault *f)
-{
-	*ret = (struct blob){ .p = malloc(cap > 0 ? cap : 1), .n = 0, .cap = cap };
-	if (ret->p)
-		return 0;
-	fault_set(f, VE_NOMEM, "no memory for a certificate or key of %zu bytes", cap);
-	return VE_NOMEM;
-}
-
-static void blob_free(struct blob *b)
-{
-	if (b->p)
-		wipe(b->p, b->cap);
-	free(b->p);
-	*b = (struct blob){ 0 };
-}
-
-static int blob_copy(struct blob *ret, struct slice in, struct fault *f)
-{
-	int r = blob_new(ret, in.n, f);
-
-	if (r != 0)
-		return r;
-	if (in.n > 0)
-		memcpy(ret->p, in.p, in.n);
-	ret->n = in.n;
-	return 0;
-}
-
-static struct slice blob_slice(const struct blob *b)
-{
-	return (struct slice){ .p = b->p, .n = b->n };
-}
+#define NESTING_MAX 24u /* of a DER file; PKCS #12 has about 12 levels */
 
 static void credential_wipe(uint8_t **p, size_t *n)
 {
@@ -99,82 +51,6 @@ void credential_fini(struct credential *c)
 {
 	credential_wipe(&c->certificate, &c->certificate_n);
 	credential_wipe(&c->key, &c->key_n);
-}
-
-#define refuse(f, ...) (fault_set_final((f), VE_USAGE, __VA_ARGS__), VE_USAGE)
-
-/* --- PEM ------------------------------------------------------------------------------------------------------ */
-
-static const uint8_t *find(struct slice in, const char *text)
-{
-	return in.n > 0 ? memmem(in.p, in.n, text, strlen(text)) : NULL;
-}
-
-static bool is_pem(struct slice in)
-{
-	return find(in, "-----BEGIN ") != NULL;
-}
-
-/* One block: its label, the lines between, and all of it with both marks. */
-struct pem {
-	struct slice label, body, whole;
-};
-
-/* The first block in *in, which is moved behind it. False if there is none that is whole. */
-static bool pem_next(struct slice *in, struct pem *ret)
-{
-	static const char begin[] = "-----BEGIN ", dashes[] = "-----", end[] = "-----END ";
-	const uint8_t *start = find(*in, begin), *stop;
-	struct slice rest, label;
-
-	if (!start)
-		return false;
-	rest = (struct slice){ .p = start + strlen(begin), .n = in->n - (size_t)(start - in->p) - strlen(begin) };
-	stop = find(rest, dashes);
-	if (!stop)
-		return false;
-	label = (struct slice){ .p = rest.p, .n = (size_t)(stop - rest.p) };
-	rest.n -= (size_t)(stop - rest.p) + strlen(dashes);
-	rest.p = stop + strlen(dashes);
-	ret->label = label;
-	stop = find(rest, end);
-	if (!stop)
-		return false;
-	ret->body = (struct slice){ .p = rest.p, .n = (size_t)(stop - rest.p) };
-	rest.n -= ret->body.n + strlen(end);
-	rest.p = stop + strlen(end);
-	if (rest.n < label.n + strlen(dashes) || memcmp(rest.p, label.p, label.n) != 0 ||
-	    memcmp(rest.p + label.n, dashes, strlen(dashes)) != 0)
-		return false;
-	rest.p += label.n + strlen(dashes);
-	rest.n -= label.n + strlen(dashes);
-	ret->whole = (struct slice){ .p = start, .n = (size_t)(rest.p - start) };
-	*in = rest;
-	return true;
-}
-
-static bool label_is(const struct pem *b, const char *text)
-{
-	return b->label.n == strlen(text) && memcmp(b->label.p, text, b->label.n) == 0;
-}
-
-/* The bytes of a block that is not encrypted as such. Returns 0, VE_USAGE without a fault, or VE_NOMEM with @f. */
-static int pem_decode(const struct pem *b, struct blob *ret, struct fault *f)
-{
-	struct blob out;
-	word32 n;
-	int r = blob_new(&out, b->body.n, f);
-
-	if (r != 0)
-		return r;
-	n = (word32)out.cap;
-	if (b->body.n == 0 || Base64_Decode(b->body.p, (word32)b->body.n, out.p, &n) != 0) {
-		blob_free(&out);
-		return VE_USAGE;
-	}
-	out.n = n;
-	*ret = out;
-	return 0;
 }
 
 /* --- what a file asks of us --------------------------------------------------------------------------------- */
@@ -380,7 +256,7 @@ static int key_block(const struct pem *b, const struct key_job *job, struct blob
 	struct blob der;
 	int r;
 
-	if (find(b->body, "Proc-Type:"))
+	if (pem_has(b->body, "Proc-Type:"))
 		return key_old_pem(b, job, ret);
 	r = pem_decode(b, &der, job->f);
 	if (r == VE_USAGE)
@@ -398,14 +274,14 @@ static int key_read(struct slice in, const struct key_job *job, struct blob *ret
 	struct slice rest = in;
 	struct pem b;
 
-	if (!is_pem(in))
+	if (!pem_is(in))
 		return key_der(in, job, ret);
 	while (pem_next(&rest, &b)) {
 		for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-			if (label_is(&b, ours[i]))
+			if (pem_label_is(&b, ours[i]))
 				return key_block(&b, job, ret);
 		}
-		if (find(b.label, "PRIVATE KEY"))
+		if (pem_has(b.label, "PRIVATE KEY"))
 			return refuse(job->f, "%s: the key is of another kind (%.*s): a login takes an RSA key in PKCS #1 or "
 				      "PKCS #8", job->name, (int)min_size(b.label.n, 40), (const char *)b.label.p);
 	}
@@ -499,7 +375,7 @@ static enum misfit choose_certificate(struct slice in, RsaKey *key, WC_RNG *rng,
 	unsigned seen = 0;
 	struct pem b;
 
-	if (!is_pem(in)) {
+	if (!pem_is(in)) {
 		der = whole_element(in);
 		first = check_certificate(der, key, rng);
 		if (first == FITS)
@@ -507,7 +383,7 @@ static enum misfit choose_certificate(struct slice in, RsaKey *key, WC_RNG *rng,
 		return first;
 	}
 	while (seen < CREDENTIAL_CERTS_MAX && pem_next(&rest, &b)) {
-		if (!label_is(&b, "CERTIFICATE") && !label_is(&b, "X509 CERTIFICATE"))
+		if (!pem_label_is(&b, "CERTIFICATE") && !pem_label_is(&b, "X509 CERTIFICATE"))
 			continue;
 		*ret_err = pem_decode(&b, &out, f);
 		if (*ret_err == VE_NOMEM)
@@ -679,140 +555,4 @@ int credential_parse_p12(struct credential *ret, struct slice p12, const char *n
 		r = finish(ret, (struct slice){ .p = parts.cert, .n = parts.cert_n }, name, &key, name, f);
 	p12_free(&parts);
 	return r;
-}
-
-/* --- files ---------------------------------------------------------------------------------------------------- */
-
-bool credential_is_given(const struct conf *c)
-{
-	return c->cert_file || c->p12_file || c->cert_data.n > 0;
-}
-
-static int read_all(int fd, const char *name, struct blob *b, struct fault *f)
-{
-	for (;;) {
-		ssize_t n = read(fd, b->p + b->n, b->cap - b->n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return refuse(f, "%s: cannot be read: %s", name, strerror(errno));
-		b->n += (size_t)n;
-		if (n == 0)
-			return 0;
-		if (b->n == b->cap)
-			return refuse(f, "%s: it is longer than %u bytes: no certificate or key", name, CREDENTIAL_FILE_MAX);
-	}
-}
-
-/* A file with a key in it is nobody else's business. */
-static void warn_if_public(int fd, const char *name)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
-		log_warn("%s: every user of this machine may read the key in it: chmod 600 it", name);
-}
-
-/* The whole of @path, which @name names in messages. */
-static int read_file(const char *path, const char *name, bool is_secret, struct blob *ret, struct fault *f)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), r;
-	struct blob b;
-
-	if (fd < 0)
-		return refuse(f, "%s: cannot be opened: %s", name, strerror(errno));
-	r = blob_new(&b, CREDENTIAL_FILE_MAX + 1, f);
-	if (r == 0)
-		r = read_all(fd, name, &b, f);
-	if (r == 0) {
-		if (is_secret)
-			warn_if_public(fd, name);
-		*ret = b;
-	} else {
-		blob_free(&b);
-	}
-	close(fd);
-	return r;
-}
-
-static int ask_key_password(void *ctx, const char *object, struct password *ret, struct fault *f)
-{
-	return password_get_key(ret, ctx, object, f);
-}
-
-static int load_files(struct credential *ret, const struct conf *c, const struct credential_asker *asker, struct fault *f)
-{
-	const char *key_path = c->key_file ? c->key_file : c->cert_file;
-	char cert_name[NAME_MAX_TEXT], key_name[NAME_MAX_TEXT];
-	struct blob cert, key;
-	int r;
-
-	snprintf(cert_name, sizeof(cert_name), "--cert %.300s", c->cert_file);
-	snprintf(key_name, sizeof(key_name), "--%s %.300s", c->key_file ? "key" : "cert", key_path);
-	r = read_file(c->cert_file, cert_name, false, &cert, f);
-	if (r != 0)
-		return r;
-	r = read_file(key_path, key_name, true, &key, f);
-	if (r == 0) {
-		r = credential_parse(ret, blob_slice(&cert), cert_name, blob_slice(&key), key_name, asker, f);
-		blob_free(&key);
-	}
-	blob_free(&cert);
-	return r;
-}
-
-static int load_p12(struct credential *ret, const struct conf *c, const struct credential_asker *asker, struct fault *f)
-{
-	char name[NAME_MAX_TEXT];
-	struct blob file;
-	int r;
-
-	snprintf(name, sizeof(name), "--p12 %.300s", c->p12_file);
-	r = read_file(c->p12_file, name, true, &file, f);
-	if (r != 0)
-		return r;
-	r = credential_parse_p12(ret, blob_slice(&file), name, asker, f);
-	blob_free(&file);
-	return r;
-}
-
-/* Only its server knows what it makes of the dates, and its clock. */
-static void warn_of_dates(const struct credential *cr)
-{
-	time_t now = time(NULL);
-	char date[CERT_DATE_MAX];
-	struct cert c;
-	int when;
-
-	cert_init(&c, (struct slice){ .p = cr->certificate, .n = cr->certificate_n });
-	when = c.err == 0 ? cert_time(&c, now) : 0;
-	if (when > 0)
-		log_warn("the login's certificate expired on %s: servers may refuse it", cert_date_text(&c, now, date));
-	else if (when < 0)
-		log_warn("the login's certificate is not valid before %s: servers may refuse it",
-			 cert_date_text(&c, now, date));
-	cert_fini(&c);
-}
-
-int credential_load(struct credential *ret, const struct conf *c, struct fault *f)
-{
-	struct conf *ctx = (struct conf *)(uintptr_t)c; /* the asker only reads it */
-	const struct credential_asker asker = { .ask = ask_key_password, .ctx = ctx };
-	struct credential cr;
-	int r;
-
-	if (c->p12_file)
-		r = load_p12(&cr, c, &asker, f);
-	else if (c->cert_file)
-		r = load_files(&cr, c, &asker, f);
-	else if (c->cert_data.n > 0)
-		r = credential_parse(&cr, c->cert_data, "cert-data", c->key_data, "key-data", &asker, f);
-	else
-		return refuse(f, "no certificate was given: --cert FILE and --key FILE, or --p12 FILE");
-	if (r != 0)
-		return r;
-	warn_of_dates(&cr);
-	*ret = cr;
-	return 0;
 }
