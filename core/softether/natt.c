@@ -24,10 +24,10 @@ static const char opcode[] = "nat_t_connect_request";
 
 const char *natt_host(const struct ip *ip, char buf[static NATT_HOST_MAX])
 {
-	uint8_t hash[SE_SHA1_SIZE];
+	uint8_t hash[SHA1_SIZE];
 	char hex[2];
 
-	(void)se_sha1(hash, &(struct slice){ ip->b, 4 }, 1);
+	(void)hash_sha1(hash, &(struct slice){ ip->b, 4 }, 1);
 	put_hex(hex, hash + 1, 1);
 	snprintf(buf, NATT_HOST_MAX, "x%c.x%c.dev.servers.nat-traversal.softether-network.net", hex[0], hex[1]);
 	return buf;

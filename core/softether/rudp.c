@@ -36,7 +36,7 @@
 #define DATA_MAX 512u
 #define INIT_SIZE 20u
 #define REQUEST_SIZE 39u
-#define HEAD_SIZE (2 * SE_SHA1_SIZE) /* sign and iv */
+#define HEAD_SIZE (2 * SHA1_SIZE) /* sign and iv */
 #define BODY_MIN (8u + 8u + 8u + 4u + 8u + 1u)
 #define PAD_MAX 255u
 #define OUR_PAD_MAX 64u /* a power of two */
@@ -72,8 +72,8 @@ struct rudp {
 	enum rudp_state state;
 	struct fault fault;
 	uint8_t init[INIT_SIZE];
-	uint8_t key_send[SE_SHA1_SIZE], key_recv[SE_SHA1_SIZE];
-	uint8_t ka_request[SE_SHA1_SIZE], ka_response[SE_SHA1_SIZE];
+	uint8_t key_send[SHA1_SIZE], key_recv[SHA1_SIZE];
+	uint8_t ka_request[SHA1_SIZE], ka_response[SHA1_SIZE];
 	uint64_t goodbye; /* number of the segment that ends the connection */
 	unsigned goodbyes; /* of ours that still have to be sent */
 
@@ -99,18 +99,18 @@ _Static_assert(RUDP_RECV_MAX >= DATA_MAX && RUDP_SEND_MAX >= DATA_MAX, "a segmen
 /* --- keys ------------------------------------------------------------------------------------------------- */
 
 /* SHA-1 of @init, perhaps a key, and a word in the style of a PACK's name: length plus one, then its letters. */
-static int derive(uint8_t ret[static SE_SHA1_SIZE], const uint8_t *init, const uint8_t *key, const char *word)
+static int derive(uint8_t ret[static SHA1_SIZE], const uint8_t *init, const uint8_t *key, const char *word)
 {
 	uint8_t size[4];
 	const struct slice v[] = {
 		{ init, INIT_SIZE },
-		{ key, key ? SE_SHA1_SIZE : 0 },
+		{ key, key ? SHA1_SIZE : 0 },
 		{ size, sizeof(size) },
 		{ (const uint8_t *)word, strlen(word) },
 	};
 
 	store_be32(size, (uint32_t)strlen(word) + 1);
-	return se_sha1(ret, v, ARRAY_LEN(v));
+	return hash_sha1(ret, v, ARRAY_LEN(v));
 }
 
 static int derive_all(struct rudp *r)
@@ -213,14 +213,14 @@ static void put_acks(const struct rudp *r, struct wr *w)
 static size_t seal(struct rudp *r, uint64_t seq, struct slice data, uint64_t now_ms)
 {
 	struct wr w = wr_init(r->datagram, sizeof(r->datagram));
-	uint8_t random[SE_SHA1_SIZE + 1], *iv, *body;
+	uint8_t random[SHA1_SIZE + 1], *iv, *body;
 	size_t pad;
 
 	r->env->random(r->env->ctx, random, sizeof(random));
-	pad = 1 + random[SE_SHA1_SIZE] % OUR_PAD_MAX;
+	pad = 1 + random[SHA1_SIZE] % OUR_PAD_MAX;
 	wr_bytes(&w, r->key_send, sizeof(r->key_send));
 	iv = r->datagram + w.n;
-	wr_bytes(&w, random, SE_SHA1_SIZE);
+	wr_bytes(&w, random, SHA1_SIZE);
 	body = r->datagram + w.n;
 	wr_u64(&w, our_tick(r, now_ms));
 	wr_u64(&w, r->peer_tick);
@@ -231,9 +231,9 @@ static size_t seal(struct rudp *r, uint64_t seq, struct slice data, uint64_t now
 	for (size_t i = 0; i < pad; i++)
 		wr_u8(&w, (uint8_t)pad);
 	if (!wr_ok(&w) || se_rc4(iv, r->key_send, body, w.n - HEAD_SIZE) != 0 ||
-	    se_sha1(random, &(struct slice){ r->datagram, w.n }, 1) != 0)
+	    hash_sha1(random, &(struct slice){ r->datagram, w.n }, 1) != 0)
 		return 0;
-	memcpy(r->datagram, random, SE_SHA1_SIZE);
+	memcpy(r->datagram, random, SHA1_SIZE);
 	r->ack_due = false;
 	return w.n;
 }
@@ -288,9 +288,9 @@ static bool make_segment(struct rudp *r, uint64_t *ret, uint64_t now_ms)
 		*ret = segment_new(r, (struct slice){ buf_peek(&r->tx).p, n });
 		buf_consume(&r->tx, n);
 	} else if (r->answer_due) {
-		*ret = segment_new(r, (struct slice){ r->ka_response, SE_SHA1_SIZE });
+		*ret = segment_new(r, (struct slice){ r->ka_response, SHA1_SIZE });
 	} else if (may_ask(r) && r->idle_ms <= now_ms) {
-		*ret = segment_new(r, (struct slice){ r->ka_request, SE_SHA1_SIZE });
+		*ret = segment_new(r, (struct slice){ r->ka_request, SHA1_SIZE });
 	} else {
 		return false;
 	}
@@ -378,19 +378,19 @@ struct segment {
  * of this connection. */
 static size_t unseal(const struct rudp *r, struct slice datagram, uint8_t *plain)
 {
-	uint8_t sign[SE_SHA1_SIZE];
+	uint8_t sign[SHA1_SIZE];
 	struct slice v[2];
 	size_t n;
 
 	if (datagram.n < HEAD_SIZE + BODY_MIN || datagram.n > SEGMENT_MAX)
 		return 0;
-	v[0] = (struct slice){ r->key_recv, SE_SHA1_SIZE };
-	v[1] = (struct slice){ datagram.p + SE_SHA1_SIZE, datagram.n - SE_SHA1_SIZE };
-	if (se_sha1(sign, v, ARRAY_LEN(v)) != 0 || ct_differ(sign, datagram.p, SE_SHA1_SIZE))
+	v[0] = (struct slice){ r->key_recv, SHA1_SIZE };
+	v[1] = (struct slice){ datagram.p + SHA1_SIZE, datagram.n - SHA1_SIZE };
+	if (hash_sha1(sign, v, ARRAY_LEN(v)) != 0 || ct_differ(sign, datagram.p, SHA1_SIZE))
 		return 0;
 	n = datagram.n - HEAD_SIZE;
 	memcpy(plain, datagram.p + HEAD_SIZE, n);
-	return se_rc4(datagram.p + SE_SHA1_SIZE, r->key_recv, plain, n) == 0 ? n : 0;
+	return se_rc4(datagram.p + SHA1_SIZE, r->key_recv, plain, n) == 0 ? n : 0;
 }
 
 /* The size without the padding, 0 if that is wrong. Only its last byte counts, as in the official programs. */
@@ -475,9 +475,9 @@ static bool take_acks(struct rudp *r, struct segment *s, uint64_t now_ms)
 	return news;
 }
 
-static bool is_word(const struct segment_in *s, const uint8_t word[static SE_SHA1_SIZE])
+static bool is_word(const struct segment_in *s, const uint8_t word[static SHA1_SIZE])
 {
-	return s->n == SE_SHA1_SIZE && memcmp(s->data, word, SE_SHA1_SIZE) == 0;
+	return s->n == SHA1_SIZE && memcmp(s->data, word, SHA1_SIZE) == 0;
 }
 
 /* Move what is in order to the reader, as far as it has room. */

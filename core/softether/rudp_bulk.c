@@ -20,7 +20,7 @@
 #define SEQ_BEHIND 16384u
 #define SEQ_END 0xf000000000000000ull
 #define COMPRESSED 0xdeadbeefcafefaceull
-#define V1_HEAD (2 * SE_SHA1_SIZE)
+#define V1_HEAD (2 * SHA1_SIZE)
 #define BODY_MIN (8u + 1u + 1u)                    /* seq, a byte, a pad */
 #define BODY_MAX (8u + 8u + FRAME_MAX + PAD_MAX)
 
@@ -29,7 +29,7 @@ _Static_assert(SE_AEAD_NONCE + BODY_MAX + SE_AEAD_TAG <= RUDP_BULK_DATAGRAM_MAX,
 
 int rudp_bulk_init(struct rudp_bulk *b, struct slice send, struct slice recv, bool hmac, const struct session_env *env)
 {
-	if (send.n != recv.n || (send.n != SE_SHA1_SIZE && send.n != SE_AEAD_KEY))
+	if (send.n != recv.n || (send.n != SHA1_SIZE && send.n != SE_AEAD_KEY))
 		return VE_PROTO;
 	*b = (struct rudp_bulk){ .version = send.n == SE_AEAD_KEY ? 2 : 1, .hmac = hmac, .env = env };
 	memcpy(b->send_key, send.p, send.n);
@@ -46,11 +46,11 @@ void rudp_bulk_fini(struct rudp_bulk *b)
 /* --- sealing ---------------------------------------------------------------------------------------------- */
 
 /* The sign of @sealed (iv and ciphertext): HMAC, or the hash of key and text. */
-static int sign(uint8_t ret[static SE_SHA1_SIZE], const uint8_t *key, bool hmac, struct slice sealed)
+static int sign(uint8_t ret[static SHA1_SIZE], const uint8_t *key, bool hmac, struct slice sealed)
 {
-	const struct slice v[] = { { key, SE_SHA1_SIZE }, sealed };
+	const struct slice v[] = { { key, SHA1_SIZE }, sealed };
 
-	return hmac ? se_hmac(ret, key, sealed) : se_sha1(ret, v, ARRAY_LEN(v));
+	return hmac ? hash_hmac_sha1(ret, v[0], sealed) : hash_sha1(ret, v, ARRAY_LEN(v));
 }
 
 static void put_body(struct rudp_bulk *b, struct wr *w, const struct slice *v, size_t nv, bool compressed)
@@ -73,12 +73,12 @@ static size_t seal_v1(struct rudp_bulk *b, const struct slice *v, size_t nv, boo
 	struct wr w = wr_init(to, RUDP_BULK_DATAGRAM_MAX);
 	uint8_t *iv;
 
-	wr_space(&w, SE_SHA1_SIZE);
-	iv = wr_space(&w, SE_SHA1_SIZE);
-	b->env->random(b->env->ctx, iv, SE_SHA1_SIZE);
+	wr_space(&w, SHA1_SIZE);
+	iv = wr_space(&w, SHA1_SIZE);
+	b->env->random(b->env->ctx, iv, SHA1_SIZE);
 	put_body(b, &w, v, nv, compressed);
 	if (!wr_ok(&w) || se_rc4(b->send_key, iv, to + V1_HEAD, w.n - V1_HEAD) != 0 ||
-	    sign(to, b->send_key, b->hmac, (struct slice){ iv, w.n - SE_SHA1_SIZE }) != 0)
+	    sign(to, b->send_key, b->hmac, (struct slice){ iv, w.n - SHA1_SIZE }) != 0)
 		return 0;
 	return w.n;
 }
@@ -115,14 +115,14 @@ size_t rudp_bulk_seal(struct rudp_bulk *b, const struct slice *v, size_t nv, boo
 /* Check and decrypt into @to. Returns the size of the body, 0 if it is not ours. */
 static size_t open_v1(struct rudp_bulk *b, struct slice d, uint8_t *to)
 {
-	uint8_t want[SE_SHA1_SIZE];
+	uint8_t want[SHA1_SIZE];
 	struct slice sealed;
 	bool hmac = true;
 	size_t n;
 
 	if (d.n < V1_HEAD + BODY_MIN || d.n > V1_HEAD + BODY_MAX)
 		return 0;
-	sealed = (struct slice){ d.p + SE_SHA1_SIZE, d.n - SE_SHA1_SIZE };
+	sealed = (struct slice){ d.p + SHA1_SIZE, d.n - SHA1_SIZE };
 	if (sign(want, b->recv_key, true, sealed) != 0)
 		return 0;
 	if (ct_differ(want, d.p, sizeof(want))) {
@@ -133,7 +133,7 @@ static size_t open_v1(struct rudp_bulk *b, struct slice d, uint8_t *to)
 	b->saw_hmac |= hmac;
 	n = d.n - V1_HEAD;
 	memcpy(to, d.p + V1_HEAD, n);
-	return se_rc4(b->recv_key, d.p + SE_SHA1_SIZE, to, n) == 0 ? n : 0;
+	return se_rc4(b->recv_key, d.p + SHA1_SIZE, to, n) == 0 ? n : 0;
 }
 
 static size_t open_v2(const struct rudp_bulk *b, struct slice d, uint8_t *to)

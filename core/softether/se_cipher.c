@@ -8,36 +8,16 @@
 
 #include <wolfssl/wolfcrypt/arc4.h>
 #include <wolfssl/wolfcrypt/chacha20_poly1305.h>
-#include <wolfssl/wolfcrypt/hmac.h>
-#include <wolfssl/wolfcrypt/sha.h>
 
 #include "core/err.h"
+#include "core/hash.h"
 
-int se_sha1(uint8_t ret[static SE_SHA1_SIZE], const struct slice *v, size_t nv)
+int se_rc4(const uint8_t a[static SHA1_SIZE], const uint8_t b[static SHA1_SIZE], uint8_t *p, size_t n)
 {
-	wc_Sha h;
-	int r = wc_InitSha(&h);
-
-	if (r == 0) {
-		for (size_t i = 0; i < nv && r == 0; i++)
-			r = wc_ShaUpdate(&h, v[i].p, (word32)v[i].n);
-		if (r == 0)
-			r = wc_ShaFinal(&h, ret);
-		wc_ShaFree(&h);
-	}
-	wipe(&h, sizeof(h));
-	if (r == 0)
-		return 0;
-	memset(ret, 0, SE_SHA1_SIZE);
-	return VE_NOMEM;
-}
-
-int se_rc4(const uint8_t a[static SE_SHA1_SIZE], const uint8_t b[static SE_SHA1_SIZE], uint8_t *p, size_t n)
-{
-	const struct slice v[] = { { a, SE_SHA1_SIZE }, { b, SE_SHA1_SIZE } };
-	uint8_t key[SE_SHA1_SIZE];
+	const struct slice v[] = { { a, SHA1_SIZE }, { b, SHA1_SIZE } };
+	uint8_t key[SHA1_SIZE];
 	Arc4 rc4;
-	int r = se_sha1(key, v, ARRAY_LEN(v));
+	int r = hash_sha1(key, v, ARRAY_LEN(v));
 
 	if (r == 0)
 		r = wc_Arc4Init(&rc4, NULL, INVALID_DEVID);
@@ -52,26 +32,6 @@ int se_rc4(const uint8_t a[static SE_SHA1_SIZE], const uint8_t b[static SE_SHA1_
 	if (r == 0)
 		return 0;
 	memset(p, 0, n);
-	return VE_NOMEM;
-}
-
-int se_hmac(uint8_t ret[static SE_SHA1_SIZE], const uint8_t key[static SE_SHA1_SIZE], struct slice in)
-{
-	Hmac h;
-	int r = wc_HmacInit(&h, NULL, INVALID_DEVID);
-
-	if (r == 0) {
-		r = wc_HmacSetKey(&h, WC_SHA, key, SE_SHA1_SIZE);
-		if (r == 0)
-			r = wc_HmacUpdate(&h, in.p, (word32)in.n);
-		if (r == 0)
-			r = wc_HmacFinal(&h, ret);
-		wc_HmacFree(&h);
-	}
-	wipe(&h, sizeof(h));
-	if (r == 0)
-		return 0;
-	memset(ret, 0, SE_SHA1_SIZE);
 	return VE_NOMEM;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* se_cipher.h - ciphers and hashes in the shapes that SoftEther's datagrams need (softether-protocol.md 8.3, 8.4, 9.3,
+/* se_cipher.h - ciphers in the shapes that SoftEther's datagrams need (softether-protocol.md 8.3, 8.4, 9.3,
  * 9.5), and the rule for addresses that a server names.
  *
  * ChaCha20-Poly1305 protects. SHA-1 and RC4 as used here do not: what they hide is TLS, or was chosen by a user who was
@@ -13,18 +13,11 @@
 
 #include "core/addr.h"
 #include "core/bytes.h"
-
-#define SE_SHA1_SIZE 20u
-
-/* SHA-1 of @nv pieces. Returns 0, or VE_NOMEM with *ret zeroed. */
-int se_sha1(uint8_t ret[static SE_SHA1_SIZE], const struct slice *v, size_t nv);
+#include "core/hash.h"
 
 /* Encrypt or decrypt @n bytes in place with a key made for this one datagram: SHA-1 of @a and @b, 20 bytes each.
  * Returns 0, or VE_NOMEM with the bytes zeroed. */
-int se_rc4(const uint8_t a[static SE_SHA1_SIZE], const uint8_t b[static SE_SHA1_SIZE], uint8_t *p, size_t n);
-
-/* HMAC-SHA-1 with a key of 20 bytes. Returns 0, or VE_NOMEM with *ret zeroed. */
-int se_hmac(uint8_t ret[static SE_SHA1_SIZE], const uint8_t key[static SE_SHA1_SIZE], struct slice in);
+int se_rc4(const uint8_t a[static SHA1_SIZE], const uint8_t b[static SHA1_SIZE], uint8_t *p, size_t n);
 
 #define SE_AEAD_KEY 32u
 #define SE_AEAD_NONCE 12u

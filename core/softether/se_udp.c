@@ -27,7 +27,7 @@
 
 #define HEAD_SIZE 23u
 #define V2_OVERHEAD (SE_AEAD_NONCE + HEAD_SIZE + SE_AEAD_TAG)
-#define V1_OVERHEAD (SE_SHA1_SIZE + HEAD_SIZE + SE_SHA1_SIZE) /* iv, head, zeros */
+#define V1_OVERHEAD (SHA1_SIZE + HEAD_SIZE + SHA1_SIZE) /* iv, head, zeros */
 #define DATAGRAM_IN_MAX 2048u /* 8.8 */
 
 #define AGE_MS 30000u     /* behind the newest: too old; an echo that old proves nothing */
@@ -169,12 +169,12 @@ static size_t seal_v1(struct se_udp *u, const struct slice *v, size_t nv, size_t
 		      uint64_t now_ms)
 {
 	struct wr w = wr_init(to, SE_UDP_DATAGRAM_MAX);
-	uint8_t *iv = wr_space(&w, SE_SHA1_SIZE);
+	uint8_t *iv = wr_space(&w, SHA1_SIZE);
 
-	u->env->random(u->env->ctx, iv, SE_SHA1_SIZE);
+	u->env->random(u->env->ctx, iv, SHA1_SIZE);
 	put_inner(u, &w, v, nv, n, compressed, now_ms);
-	put_zeros(&w, pad_size(u, n) + SE_SHA1_SIZE);
-	if (!wr_ok(&w) || se_rc4(u->t.our_key1, iv, to + SE_SHA1_SIZE, w.n - SE_SHA1_SIZE) != 0)
+	put_zeros(&w, pad_size(u, n) + SHA1_SIZE);
+	if (!wr_ok(&w) || se_rc4(u->t.our_key1, iv, to + SHA1_SIZE, w.n - SHA1_SIZE) != 0)
 		return 0;
 	return w.n;
 }
@@ -219,13 +219,13 @@ static bool open_v2(struct se_udp *u, struct slice d, struct slice *ret)
 
 static bool open_v1(struct se_udp *u, struct slice d, struct slice *ret)
 {
-	static const uint8_t zeros[SE_SHA1_SIZE];
-	size_t n = d.n - SE_SHA1_SIZE;
+	static const uint8_t zeros[SHA1_SIZE];
+	size_t n = d.n - SHA1_SIZE;
 
 	if (d.n < V1_OVERHEAD || d.n > DATAGRAM_IN_MAX)
 		return false;
-	memcpy(u->plain, d.p + SE_SHA1_SIZE, n);
-	*ret = (struct slice){ u->plain, n - SE_SHA1_SIZE };
+	memcpy(u->plain, d.p + SHA1_SIZE, n);
+	*ret = (struct slice){ u->plain, n - SHA1_SIZE };
 	return se_rc4(u->t.their_key1, d.p, u->plain, n) == 0 && !ct_differ(u->plain + ret->n, zeros, sizeof(zeros));
 }
 

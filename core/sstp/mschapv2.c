@@ -14,12 +14,12 @@
 
 #include <wolfssl/wolfcrypt/des3.h>
 #include <wolfssl/wolfcrypt/md4.h>
-#include <wolfssl/wolfcrypt/sha.h>
 
 #include "core/sstp/mschapv2.h"
 
 #include <stdlib.h>
 
+#include "core/hash.h"
 #include "core/sstp/chap.h"
 #include "core/sstp/ppp_proto.h"
 #include "core/sstp/printable.h"
@@ -41,25 +41,11 @@ static const char k3[] =
 
 /* --- arithmetic --------------------------------------------------------------------------------------- */
 
-static int sha1(uint8_t ret[static 20], const struct slice *v, size_t nv)
-{
-	wc_Sha h;
-	int r = wc_InitSha(&h);
-
-	for (size_t i = 0; r == 0 && i < nv; i++)
-		r = wc_ShaUpdate(&h, v[i].p, (word32)v[i].n);
-	if (r == 0)
-		r = wc_ShaFinal(&h, ret);
-	wc_ShaFree(&h);
-	wipe(&h, sizeof(h));
-	return r == 0 ? 0 : VE_NOMEM;
-}
-
 /* The first 16 bytes of a SHA-1, as a key. */
 static int sha1_key(uint8_t ret[static 16], const struct slice *v, size_t nv)
 {
 	uint8_t digest[20];
-	int err = sha1(digest, v, nv);
+	int err = hash_sha1(digest, v, nv);
 
 	if (!err)
 		memcpy(ret, digest, 16);
@@ -169,7 +155,7 @@ static int challenge_hash(uint8_t ret[static 8], const char *user, const uint8_t
 				   { .p = auth_challenge, .n = MSCHAPV2_CHALLENGE },
 				   { .p = (const uint8_t *)name, .n = strlen(name) } };
 	uint8_t digest[20];
-	int err = sha1(digest, v, ARRAY_LEN(v));
+	int err = hash_sha1(digest, v, ARRAY_LEN(v));
 
 	if (!err)
 		memcpy(ret, digest, 8);
@@ -181,10 +167,10 @@ static int auth_response(struct mschapv2 *m)
 	uint8_t inner[20];
 	const struct slice first[] = { BYTES(m->hash_hash), BYTES(m->nt_response), TEXT(m1) };
 	const struct slice second[] = { BYTES(inner), BYTES(m->challenge_hash), TEXT(m2) };
-	int err = sha1(inner, first, ARRAY_LEN(first));
+	int err = hash_sha1(inner, first, ARRAY_LEN(first));
 
 	if (!err)
-		err = sha1(m->auth_response, second, ARRAY_LEN(second));
+		err = hash_sha1(m->auth_response, second, ARRAY_LEN(second));
 	wipe(inner, sizeof(inner));
 	return err;
 }

@@ -6,16 +6,13 @@
  *
  * The first is the first and only block of the PRF+ that the specification writes in general form: one
  * block is as long as the key wanted. That length is the one little-endian number in SSTP. */
-#include <wolfssl/wolfcrypt/settings.h>
-
-#include <wolfssl/wolfcrypt/hmac.h>
-
 #include "core/sstp/sstp_bind.h"
 
-#include "core/err.h"
+#include <string.h>
+
+#include "core/hash.h"
 
 #define MAC_AT 80u
-#define MAC_MAX 32u
 
 static const char cmk_seed[] = "SSTP inner method derived CMK";
 
@@ -26,28 +23,20 @@ int sstp_bind_choose(uint8_t mask)
 	return mask & SSTP_HASH_SHA1;
 }
 
-static int hmac(enum sstp_hash hash, const uint8_t *key, size_t key_len, struct slice in, uint8_t *ret)
+static int hmac(enum sstp_hash hash, const uint8_t *key, size_t key_len, struct slice in,
+		uint8_t ret[static SHA256_SIZE])
 {
-	Hmac h;
-	int r = wc_HmacInit(&h, NULL, INVALID_DEVID);
+	const struct slice k = { .p = key, .n = key_len };
 
-	if (r == 0)
-		r = wc_HmacSetKey(&h, hash == SSTP_HASH_SHA256 ? WC_SHA256 : WC_SHA, key, (word32)key_len);
-	if (r == 0)
-		r = wc_HmacUpdate(&h, in.p, (word32)in.n);
-	if (r == 0)
-		r = wc_HmacFinal(&h, ret);
-	wc_HmacFree(&h);
-	wipe(&h, sizeof(h));
-	return r == 0 ? 0 : VE_NOMEM;
+	return hash == SSTP_HASH_SHA256 ? hash_hmac_sha256(ret, k, in) : hash_hmac_sha1(ret, k, in);
 }
 
 int sstp_bind_connected(uint8_t ret[static SSTP_CONNECTED_LEN], enum sstp_hash hash,
 			const uint8_t nonce[static SSTP_NONCE], const uint8_t *cert_hash,
 			const uint8_t hlak[static SSTP_HLAK])
 {
-	size_t n = hash == SSTP_HASH_SHA256 ? 32 : 20;
-	uint8_t cmk[MAC_MAX], mac[MAC_MAX] = { 0 }, seed[sizeof(cmk_seed) - 1 + 3];
+	size_t n = hash == SSTP_HASH_SHA256 ? SHA256_SIZE : SHA1_SIZE;
+	uint8_t cmk[SHA256_SIZE], mac[SHA256_SIZE] = { 0 }, seed[sizeof(cmk_seed) - 1 + 3];
 	struct wr w = wr_init(seed, sizeof(seed)), packet = wr_init(ret, SSTP_CONNECTED_LEN);
 	int r;
 

@@ -37,7 +37,7 @@ static const struct session_env env = { .random = random_fixed };
 struct bench {
 	struct rudp *r;
 	struct rudp_bulk bulk[2];
-	uint8_t key[SE_SHA1_SIZE]; /* what the server sends with */
+	uint8_t key[SHA1_SIZE]; /* what the server sends with */
 	uint64_t now;
 };
 
@@ -47,7 +47,7 @@ static void server_key(struct bench *b)
 	struct slice v[] = { { init, 20 }, { (const uint8_t *)"\0\0\0\x08zurukko", 11 } };
 
 	memset(init, 0x61, sizeof(init));
-	demand(se_sha1(b->key, v, 2) == 0);
+	demand(hash_sha1(b->key, v, 2) == 0);
 }
 
 /* What is left of the cursor as a datagram of its own size: head, then @s. */
@@ -63,12 +63,12 @@ static uint8_t *with_head(size_t head, struct slice s, size_t tail)
 
 static void segment(struct bench *b, struct slice body)
 {
-	uint8_t *d = with_head(40, body, 0), sign[SE_SHA1_SIZE];
+	uint8_t *d = with_head(40, body, 0), sign[SHA1_SIZE];
 	size_t n = 40 + body.n;
 
 	(void)se_rc4(d + 20, b->key, d + 40, body.n);
 	memcpy(d, b->key, 20);
-	(void)se_sha1(sign, &(struct slice){ d, n }, 1);
+	(void)hash_sha1(sign, &(struct slice){ d, n }, 1);
 	memcpy(d, sign, 20);
 	(void)rudp_input(b->r, (struct slice){ d, n }, b->now);
 	free(d);
@@ -95,7 +95,7 @@ static void bulk_sealed(struct rudp_bulk *b, struct slice body)
 		(void)se_aead_seal(b->recv_key, d, d + 12, body.n);
 	} else {
 		(void)se_rc4(b->recv_key, d + 20, d + 40, body.n);
-		(void)se_hmac(d, b->recv_key, (struct slice){ d + 20, n - 20 });
+		(void)hash_hmac_sha1(d, (struct slice){ b->recv_key, SHA1_SIZE }, (struct slice){ d + 20, n - 20 });
 	}
 	bulk_open(b, (struct slice){ d, n });
 	free(d);

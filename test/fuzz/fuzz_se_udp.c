@@ -50,14 +50,14 @@ static void input(struct bench *b, const struct endpoint *from, struct slice d)
 /* @inner becomes what a server would have sent. */
 static void input_sealed(struct bench *b, const struct endpoint *from, struct slice inner)
 {
-	size_t head = b->t.version == 2 ? SE_AEAD_NONCE : SE_SHA1_SIZE, n = head + inner.n + SE_SHA1_SIZE;
+	size_t head = b->t.version == 2 ? SE_AEAD_NONCE : SHA1_SIZE, n = head + inner.n + SHA1_SIZE;
 	uint8_t *d = calloc(1, n);
 
 	demand(d != NULL);
 	if (inner.n > 0)
 		memcpy(d + head, inner.p, inner.n);
 	if (b->t.version == 2) {
-		n -= SE_SHA1_SIZE - SE_AEAD_TAG;
+		n -= SHA1_SIZE - SE_AEAD_TAG;
 		(void)se_aead_seal(b->t.their_key2, d, d + head, inner.n);
 	} else {
 		(void)se_rc4(b->t.their_key1, d, d + head, n - head);

@@ -127,7 +127,7 @@ static void on_server_timer(uv_timer_t *timer)
 /* The other end of what rudp_new() makes, from the request. */
 static void server_accept(struct server *s, const struct endpoint *from, struct slice request)
 {
-	uint8_t key[SE_SHA1_SIZE];
+	uint8_t key[SHA1_SIZE];
 
 	assert_int_equal(request.n, REQUEST_SIZE);
 	assert_int_equal(rudp_new(&s->r, &env, uv_now(s->loop)), 0);
