@@ -10,8 +10,7 @@
 #include "core/cert.h"
 #include "core/certpath.h"
 #include "core/log.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "test/support/fuzz.h"
 
 static void no_log(void *ctx, enum log_level level, const char *line)
 {

@@ -10,14 +10,7 @@
 #include "core/conf.h"
 #include "core/conf_url.h"
 #include "core/utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(what)              \
-	do {                     \
-		if (!(what))     \
-			abort(); \
-	} while (0)
+#include "test/support/fuzz.h"
 
 #define URL "softether://user@host/HUB"
 #define WORDS_MAX 32
@@ -35,37 +28,37 @@ static int read_text(const char *path, char **ret_text, struct fault *f)
 
 static void check_fault(const struct fault *f, int r)
 {
-	CHECK(r == VE_USAGE && f->err == VE_USAGE);
-	CHECK(f->text[0] != '\0');
+	MUST(r == VE_USAGE && f->err == VE_USAGE);
+	MUST(f->text[0] != '\0');
 	for (const char *s = f->text; *s; s++)
-		CHECK((unsigned char)*s >= 0x20 && *s != 0x7f);
+		MUST((unsigned char)*s >= 0x20 && *s != 0x7f);
 }
 
 static void check_name(const char *name, size_t size)
 {
-	CHECK(strnlen(name, size) < size);
-	CHECK(utf8_is_text(name, strlen(name)));
+	MUST(strnlen(name, size) < size);
+	MUST(utf8_is_text(name, strlen(name)));
 }
 
 static void check_server(const struct conf *c)
 {
 	struct ip ip;
 
-	CHECK(c->protocol && c->port != 0);
-	CHECK(ip_parse(c->host, &ip) == 0 || conf_is_host_name(c->host));
+	MUST(c->protocol && c->port != 0);
+	MUST(ip_parse(c->host, &ip) == 0 || conf_is_host_name(c->host));
 	check_name(c->user, sizeof(c->user));
 	check_name(c->hub, sizeof(c->hub));
-	CHECK(c->hub[0] != '\0');
+	MUST(c->hub[0] != '\0');
 }
 
 static void check_listener(const struct conf *c, const struct listen_addr *l, bool has_password)
 {
 	if (l->path) {
-		CHECK(l->path[0] != '\0' && strlen(l->path) <= SOCKET_PATH_MAX);
+		MUST(l->path[0] != '\0' && strlen(l->path) <= SOCKET_PATH_MAX);
 		return;
 	}
-	CHECK(l->at.ip.family != IP_NONE);
-	CHECK(c->allow_remote || has_password || l->at.ip.b[0] == 127 || l->at.ip.family == IP_V6);
+	MUST(l->at.ip.family != IP_NONE);
+	MUST(c->allow_remote || has_password || l->at.ip.b[0] == 127 || l->at.ip.family == IP_V6);
 }
 
 static void check_conf(const struct conf *c)
@@ -73,28 +66,28 @@ static void check_conf(const struct conf *c)
 	if (c->command == CMD_HELP || c->command == CMD_VERSION)
 		return;
 	if (c->command == CMD_IMPORT) {
-		CHECK(c->import_file);
+		MUST(c->import_file);
 		return;
 	}
 	check_server(c);
-	CHECK(c->anonymous || c->user[0] != '\0');
-	CHECK((c->nlisten >= 1 || c->has_stdio) && c->nlisten <= LISTENERS_MAX);
+	MUST(c->anonymous || c->user[0] != '\0');
+	MUST((c->nlisten >= 1 || c->has_stdio) && c->nlisten <= LISTENERS_MAX);
 	for (unsigned i = 0; i < c->nlisten; i++)
 		check_listener(c, &c->listen[i], c->proxy_user != NULL);
-	CHECK(c->nlocal <= FORWARDS_MAX && c->nremote <= FORWARDS_MAX && c->nroutes <= ROUTES_MAX);
+	MUST(c->nlocal <= FORWARDS_MAX && c->nremote <= FORWARDS_MAX && c->nroutes <= ROUTES_MAX);
 	for (unsigned i = 0; i < c->nlocal; i++)
 		check_listener(c, &c->local[i].from, false);
-	CHECK(!c->proxy_user == !c->proxy_password_file);
-	CHECK((c->cert_data.n > 0) == (c->key_data.n > 0) && !c->cert_file == !c->key_file);
-	CHECK((c->auth_methods & AUTH_CERTIFICATE) == 0 || c->cert_data.n > 0 || c->cert_file || c->p12_file);
-	CHECK(c->tcp_connections >= 1 && c->tcp_connections <= SESSION_CHANNELS_MAX);
-	CHECK(c->trust.npins <= TRUST_PINS_MAX && !(c->trust.npins > 0 && c->trust.insecure));
-	CHECK(!c->password_file || c->password_fd < 0);
-	CHECK(c->mtu == 0 || (c->mtu >= 576 && c->mtu <= 1500));
-	CHECK(c->retry_interval_ms >= 1 && c->retry_interval_ms <= 60000);
-	CHECK(c->gateway.family == IP_NONE || c->ip4.family == IP_V4);
-	CHECK(c->ready_fd != 0 && c->ready_fd != 2);
-	CHECK(c->strings_len <= c->strings_cap);
+	MUST(!c->proxy_user == !c->proxy_password_file);
+	MUST((c->cert_data.n > 0) == (c->key_data.n > 0) && !c->cert_file == !c->key_file);
+	MUST((c->auth_methods & AUTH_CERTIFICATE) == 0 || c->cert_data.n > 0 || c->cert_file || c->p12_file);
+	MUST(c->tcp_connections >= 1 && c->tcp_connections <= SESSION_CHANNELS_MAX);
+	MUST(c->trust.npins <= TRUST_PINS_MAX && !(c->trust.npins > 0 && c->trust.insecure));
+	MUST(!c->password_file || c->password_fd < 0);
+	MUST(c->mtu == 0 || (c->mtu >= 576 && c->mtu <= 1500));
+	MUST(c->retry_interval_ms >= 1 && c->retry_interval_ms <= 60000);
+	MUST(c->gateway.family == IP_NONE || c->ip4.family == IP_V4);
+	MUST(c->ready_fd != 0 && c->ready_fd != 2);
+	MUST(c->strings_len <= c->strings_cap);
 }
 
 static void parse(int argc, char *const argv[], char *const env[])
@@ -107,7 +100,7 @@ static void parse(int argc, char *const argv[], char *const env[])
 		check_fault(&f, r);
 		return;
 	}
-	CHECK(f.err == 0);
+	MUST(f.err == 0);
 	check_conf(&c);
 	conf_fini(&c);
 }
@@ -129,7 +122,7 @@ static void try_url(const char *text)
 	snprintf(url, sizeof(url), "softether://u:hunter2@%s", text);
 	r = conf_parse_url(&c, url, &with_password);
 	check_fault(&with_password, r);
-	CHECK(strstr(text, "hunter2") || !strstr(with_password.text, "hunter2"));
+	MUST(strstr(text, "hunter2") || !strstr(with_password.text, "hunter2"));
 }
 
 static void try_words(char *text)

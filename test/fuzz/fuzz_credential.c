@@ -8,8 +8,7 @@
 
 #include "core/credential.h"
 #include "core/softether/se_auth.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "test/support/fuzz.h"
 
 static int answer(void *ctx, const char *object, struct password *ret, struct fault *f)
 {

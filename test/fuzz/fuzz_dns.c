@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fuzz_dns.c - answers of name servers. Input: a byte that chooses the type asked for, then the message. */
-#include <stdlib.h>
 
 #include "netstack/dns.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "test/support/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -23,14 +15,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	demand(dns_name_parse(&name, "www.example") == 0);
+	MUST(dns_name_parse(&name, "www.example") == 0);
 	dns_query_write(&w, 0x1234, &name, type);
-	demand(wr_ok(&w) && w.n == 12 + 13 + 4);
+	MUST(wr_ok(&w) && w.n == 12 + 13 + 4);
 	message = (struct slice){ .p = data + 1, .n = size - 1 };
 	if (dns_judge(message, 0x1234, &name, type, &a) != DNS_ADDRESSES)
 		return 0;
-	demand(a.n >= 1 && a.n <= RESOLVE_IPS_MAX);
+	MUST(a.n >= 1 && a.n <= RESOLVE_IPS_MAX);
 	for (unsigned i = 0; i < a.n; i++)
-		demand(a.ips[i].family == (type == DNS_A ? IP_V4 : IP_V6));
+		MUST(a.ips[i].family == (type == DNS_A ? IP_V4 : IP_V6));
 	return 0;
 }

@@ -28,6 +28,7 @@
 #include "netstack/listen.h"
 #include "netstack/netstack_int.h"
 #include "netstack/udp.h"
+#include "test/support/fuzz.h"
 #include "test/support/packet.h"
 
 #define STEPS_MAX 400u
@@ -546,8 +547,6 @@ static void stop(void)
 	if (uv_loop_close(&w.loop) != 0)
 		abort();
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

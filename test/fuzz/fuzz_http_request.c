@@ -4,22 +4,14 @@
  * Input: one byte how to cut (0: not at all), one byte of flags (1: a login is asked for; 2: the client ends), then the
  * client's bytes. Checked: cutting changes nothing; what targets get is well-formed, framed without doubt, and has no field
  * that ends at this hop; memory stays within its bound. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/err.h"
 #include "core/http_head.h"
 #include "socks/http_field.h"
 #include "socks/pac.h"
+#include "test/support/fuzz.h"
 #include "test/support/http_rig.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)          \
-	do {                     \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
 
 static void run(struct http_rig *r, const uint8_t *data, size_t size, size_t cut, uint8_t flags)
 {

@@ -4,21 +4,13 @@
  * Input: one byte how to cut (0: not at all), one byte for the request and the end of the answer, then the target's bytes.
  * Checked: cutting changes nothing; what the client gets is well-formed and framed without doubt, and has no field that
  * ends at this hop; an answer that was cut short never looks whole; memory stays within its bound. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/err.h"
 #include "core/http_head.h"
 #include "socks/http_field.h"
+#include "test/support/fuzz.h"
 #include "test/support/http_rig.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)          \
-	do {                     \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
 
 static const char *const requests[] = {
 	"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n",

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fuzz_natt.c - answers of the rendezvous service: a list of sizes and bytes. Our number is "aaaaaaaa". */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/rd.h"
 #include "core/softether/natt.h"
 #include "core/softether/se_cipher.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "test/support/fuzz.h"
 
 static void random_fixed(void *ctx, void *to, size_t n)
 {
@@ -38,12 +30,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct slice d;
 
 		while (natt_output(&n, &d, now))
-			demand(++sent <= 16 && d.n > 0 && d.n <= NATT_REQUEST_MAX);
+			MUST(++sent <= 16 && d.n > 0 && d.n <= NATT_REQUEST_MAX);
 		natt_input(&n, rd_rest(&sub), now);
 		now += 200;
 		natt_tick(&n, now);
-		demand(!n.found || (n.over && n.at.port != 0 && se_may_send_to(&n.at.ip, false)));
-		demand(!n.over || n.found == (n.fault.err == 0));
+		MUST(!n.found || (n.over && n.at.port != 0 && se_may_send_to(&n.at.ip, false)));
+		MUST(!n.over || n.found == (n.fault.err == 0));
 	}
 	return 0;
 }

@@ -10,8 +10,7 @@
 #include <string.h>
 
 #include "core/sstp/ppp.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "test/support/fuzz.h"
 
 /* What a step is. The protocol is picked by the next two bits: LCP, IPCP, IPV6CP, another. */
 enum { RAW = 0, ANSWER = 1, AGREE = 2, LOGIN = 3, TIME = 4, STOP = 5, KINDS = 6 };
@@ -29,12 +28,6 @@ struct run {
 	uint8_t id[3], options[3][64];
 	size_t n[3];
 };
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void give_random(void *ctx, void *to, size_t n)
 {
@@ -90,7 +83,7 @@ static const struct auth_ops easy_auth_ops = {
 static int auth_create(struct auth **ret, const struct auth_account *account, const struct session_env *env)
 {
 	*ret = calloc(1, sizeof(**ret));
-	demand(*ret != NULL);
+	MUST(*ret != NULL);
 	auth_init(*ret, &easy_auth_ops, account, env, "a word");
 	return 0;
 }
@@ -101,13 +94,13 @@ static void on_send(void *ctx, uint16_t protocol, struct slice packet)
 {
 	struct run *r = ctx;
 
-	demand(packet.n >= 4 && packet.n <= PPP_INFO_MAX && load_be16(packet.p + 2) == packet.n);
-	demand(r->logins == 1 || (protocol != PPP_IPCP && protocol != PPP_IPV6CP));
+	MUST(packet.n >= 4 && packet.n <= PPP_INFO_MAX && load_be16(packet.p + 2) == packet.n);
+	MUST(r->logins == 1 || (protocol != PPP_IPCP && protocol != PPP_IPV6CP));
 	r->sent++;
 	for (unsigned i = 0; i < 3; i++) {
 		if (protocols[i] != protocol || packet.p[0] != 1)
 			continue;
-		demand(packet.n - 4 <= sizeof(r->options[i]));
+		MUST(packet.n - 4 <= sizeof(r->options[i]));
 		r->id[i] = packet.p[1];
 		r->n[i] = packet.n - 4;
 		memcpy(r->options[i], packet.p + 4, packet.n - 4);
@@ -119,19 +112,19 @@ static void on_authenticated(void *ctx, const uint8_t hlak[static AUTH_HLAK], co
 	struct run *r = ctx;
 
 	(void)hlak;
-	demand(++r->logins == 1 && method != NULL);
+	MUST(++r->logins == 1 && method != NULL);
 }
 
 static void input(struct run *r, uint16_t protocol, const uint8_t *p, size_t n)
 {
 	uint8_t *block = malloc(n ? n : 1);
 
-	demand(block != NULL);
+	MUST(block != NULL);
 	if (n > 0)
 		memcpy(block, p, n);
 	r->sent = 0;
 	ppp_input(&r->ppp, protocol, (struct slice){ .p = block, .n = n }, r->now);
-	demand(r->sent <= 4); /* nobody gets us to say much by saying little */
+	MUST(r->sent <= 4); /* nobody gets us to say much by saying little */
 	free(block);
 }
 
@@ -154,7 +147,7 @@ static void pass_time(struct run *r, uint64_t ms)
 	for (unsigned ticks = 0; ppp_deadline(&r->ppp) <= end; ticks++) {
 		uint64_t at = ppp_deadline(&r->ppp);
 
-		demand(ticks < 1000);
+		MUST(ticks < 1000);
 		r->now = at > r->now ? at : r->now;
 		ppp_tick(&r->ppp, r->now);
 		if (r->ppp.fault.err && r->ppp.phase != PPP_TERMINATE)
@@ -169,13 +162,13 @@ static void check(const struct run *r)
 	struct fault f = { 0 };
 
 	if (p->ready) {
-		demand(r->logins == 1 && p->facts.mtu >= PPP_MTU_MIN && p->facts.mtu <= LCP_MRU_DEFAULT);
-		demand(p->facts.ip4.family == IP_V4 ? ipcp_is_usable(p->facts.ip4.b) : p->facts.has_ip6_iid);
-		demand(!p->facts.has_ip6_iid || p->facts.mtu >= PPP_MTU_MIN_IP6);
+		MUST(r->logins == 1 && p->facts.mtu >= PPP_MTU_MIN && p->facts.mtu <= LCP_MRU_DEFAULT);
+		MUST(p->facts.ip4.family == IP_V4 ? ipcp_is_usable(p->facts.ip4.b) : p->facts.has_ip6_iid);
+		MUST(!p->facts.has_ip6_iid || p->facts.mtu >= PPP_MTU_MIN_IP6);
 	}
-	demand(ppp_waiting(p)[0] != '\0');
+	MUST(ppp_waiting(p)[0] != '\0');
 	ppp_explain_end(p, &f);
-	demand(f.err < 0 && f.text[0] != '\0');
+	MUST(f.err < 0 && f.text[0] != '\0');
 }
 
 static void step(struct run *r, uint8_t what, const uint8_t *p, size_t n)

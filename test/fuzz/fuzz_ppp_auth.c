@@ -13,8 +13,7 @@
 #include "core/sstp/pap.h"
 #include "core/sstp/printable.h"
 #include "core/utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "test/support/fuzz.h"
 
 static const struct auth_ops *const methods[] = { &mschapv2_auth_ops, &chap_md5_auth_ops, &pap_auth_ops };
 
@@ -25,12 +24,6 @@ static const struct auth_account accounts[] = {
 	{ .user = "x", .password = "\377\001\t\200" },
 };
 
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void give_random(void *ctx, void *to, size_t n)
 {
 	(void)ctx;
@@ -40,9 +33,9 @@ static void give_random(void *ctx, void *to, size_t n)
 
 static void check_fault(const struct fault *f)
 {
-	demand(f->err < 0 && f->text[0] != '\0' && strlen(f->text) < sizeof(f->text));
+	MUST(f->err < 0 && f->text[0] != '\0' && strlen(f->text) < sizeof(f->text));
 	for (const char *p = f->text; *p; p++)
-		demand((unsigned char)*p >= 0x20 && *p != 0x7f);
+		MUST((unsigned char)*p >= 0x20 && *p != 0x7f);
 }
 
 static void check_text(const struct auth_account *account, const uint8_t *p, size_t n)
@@ -54,20 +47,20 @@ static void check_text(const struct auth_account *account, const uint8_t *p, siz
 
 	mschapv2_explain_failure(&f, account, text);
 	check_fault(&f);
-	demand(f.final && f.err == VE_AUTH);
+	MUST(f.final && f.err == VE_AUTH);
 	(void)mschapv2_success_proves(text, &m);
 	printable(buf, 1 + n % sizeof(buf), text);
-	demand(strlen(buf) < 1 + n % sizeof(buf) && utf8_is_text(buf, strlen(buf)));
+	MUST(strlen(buf) < 1 + n % sizeof(buf) && utf8_is_text(buf, strlen(buf)));
 }
 
 static void check_out(const struct auth *a, const struct wr *out)
 {
-	demand(wr_ok(out));
+	MUST(wr_ok(out));
 	if (out->n > 0)
-		demand(out->n >= 4 && load_be16(out->p + 2) == out->n && out->p[0] == (a->ops == &pap_auth_ops ? 1 : 2));
+		MUST(out->n >= 4 && load_be16(out->p + 2) == out->n && out->p[0] == (a->ops == &pap_auth_ops ? 1 : 2));
 	if (a->state == AUTH_FAILED)
 		check_fault(&a->fault);
-	demand(a->waiting[0] != '\0');
+	MUST(a->waiting[0] != '\0');
 }
 
 static void pass_time(struct auth *a, uint64_t *now, uint64_t ms)
@@ -78,7 +71,7 @@ static void pass_time(struct auth *a, uint64_t *now, uint64_t ms)
 		uint8_t buf[PPP_AUTH_PACKET_MAX];
 		struct wr out = wr_init(buf, sizeof(buf));
 
-		demand(ticks < 100);
+		MUST(ticks < 100);
 		*now = a->deadline;
 		a->ops->tick(a, *now, &out);
 		check_out(a, &out);
@@ -94,14 +87,14 @@ static void run(const struct auth_ops *ops, const struct auth_account *account, 
 	struct auth *a;
 	uint64_t now = 0;
 
-	demand(ops->create(&a, account, &env) == 0);
+	MUST(ops->create(&a, account, &env) == 0);
 	ops->start(a, now, &out);
 	check_out(a, &out);
 	while (n >= 2) {
 		size_t len = p[1] < n - 2 ? p[1] : n - 2;
 		uint8_t *block = malloc(len ? len : 1);
 
-		demand(block != NULL);
+		MUST(block != NULL);
 		memcpy(block, p + 2, len);
 		pass_time(a, &now, p[0] * 100u);
 		out = wr_init(buf, sizeof(buf));

@@ -9,14 +9,7 @@
 #include "core/softether/rudp.h"
 #include "core/softether/rudp_bulk.h"
 #include "core/softether/se_cipher.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "test/support/fuzz.h"
 
 static volatile uint8_t sink;
 
@@ -47,7 +40,7 @@ static void server_key(struct bench *b)
 	struct slice v[] = { { init, 20 }, { (const uint8_t *)"\0\0\0\x08zurukko", 11 } };
 
 	memset(init, 0x61, sizeof(init));
-	demand(hash_sha1(b->key, v, 2) == 0);
+	MUST(hash_sha1(b->key, v, 2) == 0);
 }
 
 /* What is left of the cursor as a datagram of its own size: head, then @s. */
@@ -55,7 +48,7 @@ static uint8_t *with_head(size_t head, struct slice s, size_t tail)
 {
 	uint8_t *d = calloc(1, head + s.n + tail);
 
-	demand(d != NULL);
+	MUST(d != NULL);
 	if (s.n > 0)
 		memcpy(d + head, s.p, s.n);
 	return d;
@@ -82,7 +75,7 @@ static void bulk_open(struct rudp_bulk *b, struct slice d)
 
 	if (rudp_bulk_open(b, d, to, &frame, &z) != 0)
 		return;
-	demand(frame.n >= 1 && frame.n <= FRAME_MAX && frame.p >= to && frame.p + frame.n <= to + sizeof(to));
+	MUST(frame.n >= 1 && frame.n <= FRAME_MAX && frame.p >= to && frame.p + frame.n <= to + sizeof(to));
 	touch(frame);
 }
 
@@ -109,12 +102,12 @@ static void settle(struct bench *b)
 	if (rudp_deadline(b->r) <= b->now)
 		rudp_tick(b->r, b->now);
 	while (rudp_output(b->r, &d, b->now)) {
-		demand(++count <= 256 && d.n >= 39 && d.n <= 1500);
+		MUST(++count <= 256 && d.n >= 39 && d.n <= 1500);
 		touch(d);
 	}
-	demand(rudp_deadline(b->r) > b->now);
-	demand(rudp_peek(b->r).n <= RUDP_RECV_MAX && rudp_room(b->r) <= RUDP_SEND_MAX);
-	demand((rudp_state(b->r) == RUDP_CLOSED) == (rudp_fault(b->r)->err != 0));
+	MUST(rudp_deadline(b->r) > b->now);
+	MUST(rudp_peek(b->r).n <= RUDP_RECV_MAX && rudp_room(b->r) <= RUDP_SEND_MAX);
+	MUST((rudp_state(b->r) == RUDP_CLOSED) == (rudp_fault(b->r)->err != 0));
 }
 
 static void step(struct bench *b, uint8_t what, struct slice s)
@@ -135,7 +128,7 @@ static void step(struct bench *b, uint8_t what, struct slice s)
 		bulk_sealed(&b->bulk[what & 1], s);
 		break;
 	case 6:
-		demand(rudp_write(b->r, s.p, s.n) <= s.n);
+		MUST(rudp_write(b->r, s.p, s.n) <= s.n);
 		break;
 	case 7:
 		touch(rudp_peek(b->r));
@@ -158,9 +151,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bench b = { .now = 1000 };
 	struct rd in = rd_init(data, size);
 
-	demand(rudp_new(&b.r, &env, b.now) == 0);
-	demand(rudp_bulk_init(&b.bulk[0], (struct slice){ key, 20 }, (struct slice){ key, 20 }, true, &env) == 0);
-	demand(rudp_bulk_init(&b.bulk[1], (struct slice){ key, 32 }, (struct slice){ key, 32 }, true, &env) == 0);
+	MUST(rudp_new(&b.r, &env, b.now) == 0);
+	MUST(rudp_bulk_init(&b.bulk[0], (struct slice){ key, 20 }, (struct slice){ key, 20 }, true, &env) == 0);
+	MUST(rudp_bulk_init(&b.bulk[1], (struct slice){ key, 32 }, (struct slice){ key, 32 }, true, &env) == 0);
 	server_key(&b);
 	for (unsigned steps = 0; steps < 64 && rd_left(&in) >= 3; steps++) {
 		uint8_t what = rd_u8(&in);

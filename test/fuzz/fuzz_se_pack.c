@@ -2,18 +2,10 @@
 /* fuzz_se_pack.c - any bytes as a PACK; what was accepted is then read through every getter, under every name
  * in it. */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/softether/se_pack.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "test/support/fuzz.h"
 
 static volatile uint8_t sink;
 
@@ -36,22 +28,22 @@ static void read_element(const struct se_pack *p, const struct se_pack_element *
 
 	memcpy(name, e->name, e->name_len);
 	name[e->name_len] = '\0';
-	demand(se_pack_count(p, name, e->type) == e->count);
+	MUST(se_pack_count(p, name, e->type) == e->count);
 	for (size_t i = 0; i <= e->count; i++) {
 		if (se_pack_u32(p, name, i, &v))
 			found++;
 		if (se_pack_u64(p, name, i, &v64))
 			found++;
 		if (se_pack_data(p, name, i, &s) || se_pack_str(p, name, i, &s)) {
-			demand(s.n <= SE_PACK_VALUE_MAX);
+			MUST(s.n <= SE_PACK_VALUE_MAX);
 			touch(s);
 			found++;
 		}
 	}
-	demand(found == e->count);
+	MUST(found == e->count);
 	(void)se_pack_fixed(p, name, fixed, sizeof(fixed));
 	if (se_pack_ip(p, name, &ip))
-		demand(ip.family == IP_V4 || ip.family == IP_V6);
+		MUST(ip.family == IP_V4 || ip.family == IP_V6);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -60,10 +52,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct se_pack p;
 
 	if (se_pack_parse(&p, (struct slice){ .p = data, .n = size }, &f) != 0) {
-		demand(f.err == VE_PROTO && f.text[0] != '\0');
+		MUST(f.err == VE_PROTO && f.text[0] != '\0');
 		return 0;
 	}
-	demand(f.err == 0 && p.n <= SE_PACK_ELEMENTS_MAX);
+	MUST(f.err == 0 && p.n <= SE_PACK_ELEMENTS_MAX);
 	for (size_t i = 0; i < p.n; i++)
 		read_element(&p, &p.e[i]);
 	return 0;

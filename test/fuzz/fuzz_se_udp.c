@@ -8,14 +8,7 @@
 #include "core/rd.h"
 #include "core/softether/se_cipher.h"
 #include "core/softether/se_udp.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "test/support/fuzz.h"
 
 static volatile uint8_t sink;
 
@@ -39,10 +32,10 @@ static void input(struct bench *b, const struct endpoint *from, struct slice d)
 	bool z;
 	int r = se_udp_input(b->u, from, d, &frame, &z, b->now);
 
-	demand(r <= 1);
+	MUST(r <= 1);
 	if (r != 1)
 		return;
-	demand(frame.n >= 1 && frame.n <= FRAME_MAX);
+	MUST(frame.n >= 1 && frame.n <= FRAME_MAX);
 	for (size_t i = 0; i < frame.n; i++)
 		sink = frame.p[i];
 }
@@ -53,7 +46,7 @@ static void input_sealed(struct bench *b, const struct endpoint *from, struct sl
 	size_t head = b->t.version == 2 ? SE_AEAD_NONCE : SHA1_SIZE, n = head + inner.n + SHA1_SIZE;
 	uint8_t *d = calloc(1, n);
 
-	demand(d != NULL);
+	MUST(d != NULL);
 	if (inner.n > 0)
 		memcpy(d + head, inner.p, inner.n);
 	if (b->t.version == 2) {
@@ -74,10 +67,10 @@ static void keepalives(struct bench *b)
 	size_t n;
 
 	while ((n = se_udp_keepalive(b->u, d, &to, b->now)) > 0) {
-		demand(++count <= 9 && n <= sizeof(d));
-		demand(to.port != 0 && se_may_send_to(&to.ip, false) && to.ip.family == b->t.primary.ip.family);
+		MUST(++count <= 9 && n <= sizeof(d));
+		MUST(to.port != 0 && se_may_send_to(&to.ip, false) && to.ip.family == b->t.primary.ip.family);
 	}
-	demand(se_udp_deadline(b->u) > b->now);
+	MUST(se_udp_deadline(b->u) > b->now);
 }
 
 static void seal(struct bench *b, struct slice frame)
@@ -86,8 +79,8 @@ static void seal(struct bench *b, struct slice frame)
 	struct endpoint to;
 	size_t n = se_udp_seal(b->u, &frame, 1, false, d, &to, b->now);
 
-	demand(n <= sizeof(d) && (n > 0 || frame.n == 0 || frame.n > FRAME_MAX));
-	demand(n == 0 || se_may_send_to(&to.ip, false));
+	MUST(n <= sizeof(d) && (n > 0 || frame.n == 0 || frame.n > FRAME_MAX));
+	MUST(n == 0 || se_may_send_to(&to.ip, false));
 }
 
 static void nat(struct bench *b, struct slice s)
@@ -134,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	b.t = (struct se_udp_terms){ .version = 1 + (rd_u8(&in) & 1u), .our_cookie = 0x61626364, .their_cookie = 1 };
 	b.t.fast = size % 2 != 0;
 	b.t.primary = (struct endpoint){ .ip = { IP_V4, { 192, 0, 2, 1 } }, .port = 40000 };
-	demand(se_udp_new(&b.u, &b.t, &env, b.now) == 0);
+	MUST(se_udp_new(&b.u, &b.t, &env, b.now) == 0);
 	for (unsigned steps = 0; steps < 64 && rd_left(&in) >= 3; steps++) {
 		uint8_t what = rd_u8(&in);
 		size_t n = rd_u16(&in);

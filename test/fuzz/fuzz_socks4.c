@@ -6,20 +6,12 @@
  * given, what is sent is well-formed, a destination is one. */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/bytes.h"
 #include "core/limits.h"
 #include "socks/socks4.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)          \
-	do {                     \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
+#include "test/support/fuzz.h"
 
 struct result {
 	enum socks_event event;

@@ -3,19 +3,11 @@
  * inside the input, what is refused touches nothing, and an address goes through socks_udp_header() and back unchanged. */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/err.h"
 #include "socks/socks_udp.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)          \
-	do {                     \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
+#include "test/support/fuzz.h"
 
 static void check_round_trip(const struct dest *d, struct slice payload, const uint8_t *in)
 {

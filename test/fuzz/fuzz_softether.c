@@ -10,7 +10,6 @@
  * what comes after. */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/limits.h"
@@ -18,9 +17,8 @@
 #include "core/softether/softether.h"
 #include "core/utf8.h"
 #include "test/support/closed.h"
+#include "test/support/fuzz.h"
 #include "test/support/se_peer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum {
 	FLAG_WRAP = 1, /* bits 4 and 5: one less than the number of messages */
@@ -51,12 +49,6 @@ struct run {
 
 static const struct fault broken = { .err = VE_LOST, .text = "connection reset" };
 
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void give_random(void *ctx, void *to, size_t n)
 {
 	struct run *r = ctx;
@@ -78,7 +70,7 @@ static void touch(struct slice s)
 
 static void on_dial(struct run *r, const struct session_dial *d)
 {
-	demand(d->channel < WIRES && !((r->open | r->dialed) >> d->channel & 1));
+	MUST(d->channel < WIRES && !((r->open | r->dialed) >> d->channel & 1));
 	r->dialed |= UINT32_C(1) << d->channel;
 }
 
@@ -86,7 +78,7 @@ static void on_hangup(struct run *r, unsigned k)
 {
 	struct slice rest;
 
-	demand(k < WIRES && ((r->open | r->dialed) >> k & 1));
+	MUST(k < WIRES && ((r->open | r->dialed) >> k & 1));
 	rest = OPS->tx_peek(r->s, k);
 	touch(rest);
 	OPS->tx_consume(r->s, k, rest.n, r->now);
@@ -96,23 +88,23 @@ static void on_hangup(struct run *r, unsigned k)
 
 static void on_event(struct run *r, const struct session_event *ev)
 {
-	demand(!r->closed);
+	MUST(!r->closed);
 	switch (ev->type) {
 	case SESSION_READY:
-		demand(!r->ready && ev->facts->kind == LINK_ETHERNET && ev->facts->mtu >= 576);
+		MUST(!r->ready && ev->facts->kind == LINK_ETHERNET && ev->facts->mtu >= 576);
 		r->ready = true;
 		break;
 	case SESSION_FRAME:
-		demand(r->ready && ev->frame.n >= FRAME_MIN && ev->frame.n <= FRAME_MAX);
+		MUST(r->ready && ev->frame.n >= FRAME_MIN && ev->frame.n <= FRAME_MAX);
 		touch(ev->frame);
 		break;
 	case SESSION_ROOM:
-		demand(r->starved);
+		MUST(r->starved);
 		r->starved = false;
 		break;
 	case SESSION_NOTICE:
-		demand(strlen(ev->text) > 0 && strlen(ev->text) <= SE_NOTICE_MAX &&
-		       utf8_is_text(ev->text, strlen(ev->text)));
+		MUST(strlen(ev->text) > 0 && strlen(ev->text) <= SE_NOTICE_MAX &&
+		     utf8_is_text(ev->text, strlen(ev->text)));
 		break;
 	case SESSION_DIAL:
 		on_dial(r, ev->dial);
@@ -121,7 +113,7 @@ static void on_event(struct run *r, const struct session_event *ev)
 		on_hangup(r, ev->channel);
 		break;
 	case SESSION_CLOSED:
-		demand(ev->fault->err < 0 && ev->fault->text[0] != '\0');
+		MUST(ev->fault->err < 0 && ev->fault->text[0] != '\0');
 		r->closed = true;
 		break;
 	}
@@ -134,7 +126,7 @@ static void take_events(struct run *r)
 	while (OPS->next_event(r->s, &ev, r->now))
 		on_event(r, &ev);
 	if (r->closed)
-		demand(OPS->deadline(r->s) == UINT64_MAX);
+		MUST(OPS->deadline(r->s) == UINT64_MAX);
 }
 
 /* Datagrams out; half of them arrive. */
@@ -145,7 +137,7 @@ static void push_datagrams(struct run *r)
 	bool zipped;
 
 	while (OPS->datagram_out(r->s, &d, r->now)) {
-		demand(!r->closed && d.path == SESSION_PATH_UDP && d.bytes.n > 0);
+		MUST(!r->closed && d.path == SESSION_PATH_UDP && d.bytes.n > 0);
 		touch(d.bytes);
 		if (r->peer && r->random & 1)
 			(void)se_udp_input(r->peer, &r->terms.primary, d.bytes, &frame, &zipped, r->now);
@@ -159,7 +151,7 @@ static void consume(struct run *r, size_t n)
 {
 	struct slice tx = OPS->tx_peek(r->s, r->channel);
 
-	demand(tx.n <= SESSION_TX_MAX);
+	MUST(tx.n <= SESSION_TX_MAX);
 	tx.n = min_size(n, tx.n);
 	touch(tx);
 	OPS->tx_consume(r->s, r->channel, tx.n, r->now);
@@ -177,9 +169,9 @@ static void output(struct run *r, unsigned count, size_t size)
 		if (e == VE_AGAIN)
 			r->starved = true;
 		else if (e == 0)
-			demand(r->ready && !r->closed && size >= FRAME_MIN && size <= FRAME_MAX);
+			MUST(r->ready && !r->closed && size >= FRAME_MIN && size <= FRAME_MAX);
 		else
-			demand(e == VE_LIMIT || (e == VE_DOWN && (!r->ready || r->closed)));
+			MUST(e == VE_LIMIT || (e == VE_DOWN && (!r->ready || r->closed)));
 	}
 }
 
@@ -191,7 +183,7 @@ static void pass_time(struct run *r, uint64_t to)
 	take_events(r);
 	push_datagrams(r);
 	take_events(r);
-	demand(OPS->deadline(r->s) > r->now); /* or the driver would spin */
+	MUST(OPS->deadline(r->s) > r->now); /* or the driver would spin */
 }
 
 static void close_wire(struct run *r, unsigned k, const struct fault *f)
@@ -226,7 +218,7 @@ static void give(struct run *r, const uint8_t *p, size_t n)
 		size_t room, take;
 		uint8_t *to = OPS->rx_reserve(r->s, r->channel, &room);
 
-		demand(room > 0);
+		MUST(room > 0);
 		take = min_size(room, n);
 		memcpy(to, p, take);
 		OPS->rx_commit(r->s, r->channel, take, r->now);
@@ -367,7 +359,7 @@ static void wind_up(struct run *r)
 		if (!r->closed)
 			pass_time(r, OPS->deadline(r->s));
 	}
-	demand(r->closed);
+	MUST(r->closed);
 	output(r, 1, 60);
 	consume(r, SIZE_MAX);
 	pass_time(r, r->now + 100000);
@@ -400,13 +392,13 @@ static void grant_udp(struct run *r, struct se_bytes *b, const struct se_request
 	const uint8_t *p;
 	size_t n;
 
-	demand(se_peer_find(login->body, login->size, "udp_acceleration_client_key_v2", &p, &n) == 1 &&
-	       n == sizeof(t->their_key2));
+	MUST(se_peer_find(login->body, login->size, "udp_acceleration_client_key_v2", &p, &n) == 1 &&
+	     n == sizeof(t->their_key2));
 	memcpy(t->their_key2, p, n);
 	memset(t->our_key2, 7, sizeof(t->our_key2));
 	t->version = 2;
 	t->our_cookie = t->their_cookie = 1;
-	demand(se_udp_new(&r->peer, t, &r->env, r->now) == 0);
+	MUST(se_udp_new(&r->peer, t, &r->env, r->now) == 0);
 	se_peer_int(b, "use_udp_acceleration", 1);
 	se_peer_int(b, "udp_acceleration_version", 2);
 	se_peer_int(b, "udp_acceleration_server_ip", 0);
@@ -429,12 +421,12 @@ static void bring_up(struct run *r, bool zip)
 	se_peer_hello(&b);
 	give_pack(r, &b);
 	tx = OPS->tx_peek(r->s, 0);
-	demand(se_peer_request(tx.p, tx.n, &login) == tx.n);
+	MUST(se_peer_request(tx.p, tx.n, &login) == tx.n);
 	se_peer_welcome_with(&b, &g);
 	grant_udp(r, &b, &login);
 	consume(r, SIZE_MAX);
 	give_pack(r, &b);
-	demand(r->ready);
+	MUST(r->ready);
 }
 
 /* The server's bytes: messages in HTTP, then what is left. */
@@ -494,7 +486,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(r.script, data + 2, script);
 	}
 	compose(&b, data + 2 + script, size - 2 - script, data[0]);
-	demand(OPS->create(&r.s, &conf, &r.wire, &r.env, r.now) == 0);
+	MUST(OPS->create(&r.s, &conf, &r.wire, &r.env, r.now) == 0);
 	take_events(&r);
 	if (data[0] & FLAG_UP)
 		bring_up(&r, data[0] & FLAG_ZIP);

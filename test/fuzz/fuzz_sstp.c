@@ -9,15 +9,13 @@
  * What the session sends is read by a codec of this file's own: it has to be well-formed whatever came in. */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/limits.h"
 #include "core/sstp/sstp.h"
 #include "core/utf8.h"
 #include "test/support/closed.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "test/support/fuzz.h"
 
 enum {
 	FLAG_PAP = 1,
@@ -42,12 +40,6 @@ struct run {
 	size_t nout;
 };
 
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void give_random(void *ctx, void *to, size_t n)
 {
 	static const uint8_t magic[4] = { 0x5a, 0x17, 0xc0, 0xde }, iid[8] = { 2, 17, 34, 51, 68, 85, 102, 119 };
@@ -67,23 +59,23 @@ static void check_packet(struct run *r, const uint8_t *p, size_t n)
 	if (p[1] == 1) {
 		uint16_t type = load_be16(p + 4);
 
-		demand(n >= 8 && type >= 1 && type <= 9 && type != 2 && type != 3);
-		demand(type != 4 || (!r->connected && n == 112));
-		demand(type != 8 || r->connected);
+		MUST(n >= 8 && type >= 1 && type <= 9 && type != 2 && type != 3);
+		MUST(type != 4 || (!r->connected && n == 112));
+		MUST(type != 8 || r->connected);
 		r->called = r->called || type == 1;
 		r->connected = r->connected || type == 4;
 		return;
 	}
-	demand(r->called && n >= 12 && p[4] == 0xff && p[5] == 0x03);
+	MUST(r->called && n >= 12 && p[4] == 0xff && p[5] == 0x03);
 	protocol = load_be16(p + 6);
 	if (protocol == 0x21 || protocol == 0x57) {
-		demand(r->ready);
+		MUST(r->ready);
 		return;
 	}
-	demand(protocol == 0xc021 || protocol == 0xc023 || protocol == 0xc223 || protocol == 0x8021 ||
-	       protocol == 0x8057);
-	demand(load_be16(p + 10) == n - 8);
-	demand(protocol >= 0xc000 || r->connected);
+	MUST(protocol == 0xc021 || protocol == 0xc023 || protocol == 0xc223 || protocol == 0x8021 ||
+	     protocol == 0x8057);
+	MUST(load_be16(p + 10) == n - 8);
+	MUST(protocol >= 0xc000 || r->connected);
 }
 
 static void check_output(struct run *r)
@@ -93,14 +85,14 @@ static void check_output(struct run *r)
 	if (!r->http) {
 		const uint8_t *end = memmem(r->out, r->nout, "\r\n\r\n", 4);
 
-		demand(end != NULL); /* it is shorter than what is taken at once */
+		MUST(end != NULL); /* it is shorter than what is taken at once */
 		at = (size_t)(end + 4 - r->out);
 		r->http = true;
 	}
 	while (r->nout - at >= 4) {
 		size_t n = load_be16(r->out + at + 2);
 
-		demand(r->out[at] == 0x10 && r->out[at + 1] <= 1 && n >= 4 && n <= 4095);
+		MUST(r->out[at] == 0x10 && r->out[at + 1] <= 1 && n >= 4 && n <= 4095);
 		if (r->nout - at < n)
 			break;
 		check_packet(r, r->out + at, n);
@@ -118,7 +110,7 @@ static void take_output(struct run *r)
 
 		if (n == 0)
 			return;
-		demand(n <= sizeof(r->out) - r->nout);
+		MUST(n <= sizeof(r->out) - r->nout);
 		memcpy(r->out + r->nout, t.p, n);
 		r->nout += n;
 		OPS->tx_consume(r->s, 0, n, r->now);
@@ -132,32 +124,32 @@ static volatile uint8_t sink;
 
 static void on_event(struct run *r, const struct session_event *ev)
 {
-	demand(!r->closed);
+	MUST(!r->closed);
 	switch (ev->type) {
 	case SESSION_READY:
-		demand(!r->ready && ev->facts->kind == LINK_IP && ev->facts->mtu >= 576 && ev->facts->mtu <= 1500);
-		demand(ev->facts->ip4.family == IP_V4 || ev->facts->has_ip6_iid);
+		MUST(!r->ready && ev->facts->kind == LINK_IP && ev->facts->mtu >= 576 && ev->facts->mtu <= 1500);
+		MUST(ev->facts->ip4.family == IP_V4 || ev->facts->has_ip6_iid);
 		r->ready = true;
 		break;
 	case SESSION_FRAME:
-		demand(r->ready && ev->frame.n > 0 && ev->frame.n <= 4091);
+		MUST(r->ready && ev->frame.n > 0 && ev->frame.n <= 4091);
 		for (size_t i = 0; i < ev->frame.n; i++)
 			sink = ev->frame.p[i];
 		break;
 	case SESSION_ROOM:
-		demand(r->starved);
+		MUST(r->starved);
 		r->starved = false;
 		break;
 	case SESSION_NOTICE:
-		demand(ev->text[0] != '\0' && utf8_is_text(ev->text, strlen(ev->text)));
+		MUST(ev->text[0] != '\0' && utf8_is_text(ev->text, strlen(ev->text)));
 		break;
 	case SESSION_CLOSED:
-		demand(ev->fault->err < 0 && ev->fault->text[0] != '\0');
+		MUST(ev->fault->err < 0 && ev->fault->text[0] != '\0');
 		r->closed = true;
 		break;
 	case SESSION_DIAL: /* one connection is all that SSTP has */
 	case SESSION_HANGUP:
-		demand(false);
+		MUST(false);
 	}
 }
 
@@ -178,7 +170,7 @@ static void pass_time(struct run *r, uint64_t ms)
 	for (unsigned ticks = 0; OPS->deadline(r->s) <= end; ticks++) {
 		uint64_t at = OPS->deadline(r->s);
 
-		demand(ticks < 2000);
+		MUST(ticks < 2000);
 		r->now = at > r->now ? at : r->now;
 		OPS->tick(r->s, r->now);
 		take_events(r);
@@ -192,7 +184,7 @@ static void give(struct run *r, const uint8_t *p, size_t n)
 		size_t room;
 		uint8_t *to = OPS->rx_reserve(r->s, 0, &room);
 
-		demand(room > 0);
+		MUST(room > 0);
 		room = room < n ? room : n;
 		memcpy(to, p, room);
 		OPS->rx_commit(r->s, 0, room, r->now);
@@ -210,8 +202,8 @@ static void output(struct run *r, size_t n)
 
 	memset(packet, n & 1 ? 0x60 : 0x45, sizeof(packet));
 	err = OPS->output(r->s, v, 2);
-	demand(err == 0 || err == VE_AGAIN || err == VE_LIMIT || err == VE_DOWN);
-	demand(err != 0 || (r->ready && !r->closed));
+	MUST(err == 0 || err == VE_AGAIN || err == VE_LIMIT || err == VE_DOWN);
+	MUST(err != 0 || (r->ready && !r->closed));
 	r->starved = r->starved || err == VE_AGAIN;
 }
 
@@ -229,7 +221,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	conf.mtu = flags & FLAG_MTU ? 1500 : 0;
 	memset(&r, 0, sizeof(r));
 	r.blocked = flags & FLAG_BLOCKED;
-	demand(OPS->create(&r.s, &conf, &wire, &env, 0) == 0);
+	MUST(OPS->create(&r.s, &conf, &wire, &env, 0) == 0);
 	take_events(&r);
 	while (size > at && size - at >= 3) {
 		uint64_t ms = data[at] & 0x80 ? (data[at] & 0x7fu) * 1000u : data[at] * 10u;
@@ -251,7 +243,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	OPS->channel_closed(r.s, 0, &closed_in_order, r.now);
 	take_events(&r);
-	demand(r.closed && OPS->deadline(r.s) == UINT64_MAX);
+	MUST(r.closed && OPS->deadline(r.s) == UINT64_MAX);
 	take_output(&r);
 	OPS->destroy(r.s);
 	return 0;

@@ -12,8 +12,7 @@
 #include "core/log.h"
 #include "core/tls.h"
 #include "core/trust.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "test/support/fuzz.h"
 
 static void no_log(void *ctx, enum log_level level, const char *line)
 {

@@ -8,14 +8,7 @@
 #include "core/bytes.h"
 #include "core/conf.h"
 #include "core/vpn_file.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(what)              \
-	do {                     \
-		if (!(what))     \
-			abort(); \
-	} while (0)
+#include "test/support/fuzz.h"
 
 static const char *config; /* what "-c any" reads */
 
@@ -30,9 +23,9 @@ static int read_text(const char *path, char **ret_text, struct fault *f)
 
 static void check_fault(const struct fault *f)
 {
-	CHECK(f->err == VE_USAGE && f->text[0] != '\0');
+	MUST(f->err == VE_USAGE && f->text[0] != '\0');
 	for (const char *s = f->text; *s; s++)
-		CHECK((unsigned char)*s >= 0x20 && *s != 0x7f);
+		MUST((unsigned char)*s >= 0x20 && *s != 0x7f);
 }
 
 /* The result, and the file itself given to -c, are the same configuration. */
@@ -43,10 +36,10 @@ static void check_parses(const char *text)
 	struct fault f = { 0 };
 
 	config = text;
-	CHECK(conf_parse(&c, ARRAY_LEN(argv) - 1, argv, NULL, read_text, &f) == 0);
-	CHECK(c.protocol->link == LINK_ETHERNET && c.hub[0] != '\0');
-	CHECK(c.tcp_connections >= 1 && c.tcp_connections <= SESSION_CHANNELS_MAX);
-	CHECK(!(c.has_password_hash && c.password_text));
+	MUST(conf_parse(&c, ARRAY_LEN(argv) - 1, argv, NULL, read_text, &f) == 0);
+	MUST(c.protocol->link == LINK_ETHERNET && c.hub[0] != '\0');
+	MUST(c.tcp_connections >= 1 && c.tcp_connections <= SESSION_CHANNELS_MAX);
+	MUST(!(c.has_password_hash && c.password_text));
 	conf_fini(&c);
 }
 
@@ -64,14 +57,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(text, data, size);
 	text[size] = '\0';
 	if (vpn_file_convert("any", text, &result, &f) == 0) {
-		CHECK(f.err == 0 && !vpn_file_is(result) && strlen(result) <= CONF_FILE_MAX);
+		MUST(f.err == 0 && !vpn_file_is(result) && strlen(result) <= CONF_FILE_MAX);
 		check_parses(result);
 		if (vpn_file_is(text))
 			check_parses(text);
 		free(result);
 	} else {
 		check_fault(&f);
-		CHECK(!result);
+		MUST(!result);
 	}
 	free(text);
 	return 0;

@@ -2,19 +2,11 @@
 /* fuzz_welcome.c - any bytes as the server's answers: Hello, Welcome, redirect, another connection's; and as one
  * compressed frame. The first byte says what was asked for. */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/softether/se_login.h"
 #include "core/softether/se_zip.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "test/support/fuzz.h"
 
 static bool is_text(const char *s, size_t cap)
 {
@@ -23,27 +15,27 @@ static bool is_text(const char *s, size_t cap)
 
 static void check_welcome(const struct se_welcome *w, const struct se_login_terms *t)
 {
-	demand(is_text(w->session_name, sizeof(w->session_name)));
-	demand(is_text(w->connection_name, sizeof(w->connection_name)));
-	demand(w->max_connection >= 1 && w->max_connection <= SESSION_CHANNELS_MAX);
-	demand(w->max_connection <= t->max_connection || w->udp_recovery);
-	demand(w->timeout_ms >= SE_TIMEOUT_MIN_MS && w->timeout_ms <= SE_TIMEOUT_MAX_MS);
-	demand(!w->compress || t->compress);
-	demand(!w->half_connection || t->half_connection);
-	demand(!w->udp_recovery || t->rudp);
-	demand(!w->has_bulk || (t->rudp && (w->bulk_key_size == 20 || w->bulk_key_size == 32)));
+	MUST(is_text(w->session_name, sizeof(w->session_name)));
+	MUST(is_text(w->connection_name, sizeof(w->connection_name)));
+	MUST(w->max_connection >= 1 && w->max_connection <= SESSION_CHANNELS_MAX);
+	MUST(w->max_connection <= t->max_connection || w->udp_recovery);
+	MUST(w->timeout_ms >= SE_TIMEOUT_MIN_MS && w->timeout_ms <= SE_TIMEOUT_MAX_MS);
+	MUST(!w->compress || t->compress);
+	MUST(!w->half_connection || t->half_connection);
+	MUST(!w->udp_recovery || t->rudp);
+	MUST(!w->has_bulk || (t->rudp && (w->bulk_key_size == 20 || w->bulk_key_size == 32)));
 	if (w->has_udp) {
-		demand(t->udp && w->udp.version >= t->udp->min_version && w->udp.version <= t->udp->max_version);
-		demand(w->udp.our_cookie != 0 && w->udp.their_cookie != 0 && w->udp.primary.port != 0);
-		demand(w->udp.primary.ip.family == t->udp->local.ip.family);
-		demand(w->udp.secondary.ip.family == IP_NONE || w->udp.secondary.ip.family == w->udp.primary.ip.family);
+		MUST(t->udp && w->udp.version >= t->udp->min_version && w->udp.version <= t->udp->max_version);
+		MUST(w->udp.our_cookie != 0 && w->udp.their_cookie != 0 && w->udp.primary.port != 0);
+		MUST(w->udp.primary.ip.family == t->udp->local.ip.family);
+		MUST(w->udp.secondary.ip.family == IP_NONE || w->udp.secondary.ip.family == w->udp.primary.ip.family);
 	}
 }
 
 static void check_redirect(const struct se_redirect *to)
 {
-	demand(to->to.ip.family == IP_V4 && to->to.port != 0);
-	demand(to->to.ip.b[0] != 0 && to->to.ip.b[0] != 127 && to->to.ip.b[0] < 224);
+	MUST(to->to.ip.family == IP_V4 && to->to.port != 0);
+	MUST(to->to.ip.b[0] != 0 && to->to.ip.b[0] != 127 && to->to.ip.b[0] < 224);
 }
 
 static void read_answers(const struct se_pack *p, unsigned asked)
@@ -68,13 +60,13 @@ static void read_answers(const struct se_pack *p, unsigned asked)
 	struct fault f = { 0 };
 
 	if (se_hello_read(p, &hello, &f) == 0)
-		demand(is_text(hello.product, sizeof(hello.product)));
+		MUST(is_text(hello.product, sizeof(hello.product)));
 	if (se_welcome_read(p, &terms, &wire, &welcome, &f) == 0)
 		check_welcome(&welcome, &terms);
 	if (se_redirect_read(p, &wire, &redirect, &f) == 0)
 		check_redirect(&redirect);
 	if (se_additional_read(p, terms.half_connection, &direction, &f) == 0)
-		demand((direction != SE_BOTH_WAYS) == terms.half_connection);
+		MUST((direction != SE_BOTH_WAYS) == terms.half_connection);
 }
 
 /* What inflates, deflates to something that inflates to it. */
@@ -88,10 +80,10 @@ static void read_frame(struct slice in)
 	if (se_zip_new(&z) != 0)
 		return;
 	if (se_zip_inflate(z, in, frame, &got) == 0) {
-		demand(got.n >= 1 && got.n <= FRAME_MAX);
+		MUST(got.n >= 1 && got.n <= FRAME_MAX);
 		n = se_zip_deflate(z, &got, 1, zip);
-		demand(n > 0 && se_zip_inflate(z, (struct slice){ zip, n }, again, &back) == 0);
-		demand(back.n == got.n && memcmp(again, frame, got.n) == 0);
+		MUST(n > 0 && se_zip_inflate(z, (struct slice){ zip, n }, again, &back) == 0);
+		MUST(back.n == got.n && memcmp(again, frame, got.n) == 0);
 	}
 	se_zip_free(z);
 }

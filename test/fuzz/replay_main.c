@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "test/support/fuzz.h"
 
 #define INPUT_MAX (1 << 20) /* libFuzzer's own default limit: larger seeds would never be tried by it */
 
