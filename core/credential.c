@@ -455,7 +455,7 @@ int credential_parse(struct credential *ret, struct slice cert, const char *cert
 		     const char *key_name, const struct credential_asker *asker, struct fault *f)
 {
 	const struct key_job job = { .name = key_name, .asker = asker, .f = f };
-	struct blob der;
+	struct blob der = { 0 };
 	int r = key_read(key, &job, &der);
 
 	return r != 0 ? r : finish(ret, cert, cert_name, &der, key_name, f);
@@ -536,7 +536,7 @@ int credential_parse_p12(struct credential *ret, struct slice p12, const char *n
 	const struct key_job job = { .name = name, .asker = asker, .f = f };
 	struct slice whole = whole_element(p12);
 	struct p12 parts;
-	struct blob key;
+	struct blob key = { 0 };
 	int r;
 
 	if (whole.n == 0)
