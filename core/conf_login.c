@@ -145,28 +145,27 @@ static int begin_certificate(struct parse *p, enum option_id self)
 	return 0;
 }
 
+static int set_file(struct parse *p, enum option_id self, const char *value, const char **ret)
+{
+	if (begin_certificate(p, self) != 0)
+		return VE_USAGE;
+	*ret = conf_keep(p, value);
+	return 0;
+}
+
 int conf_set_cert(struct parse *p, const char *value)
 {
-	if (begin_certificate(p, O_CERT) != 0)
-		return VE_USAGE;
-	p->c.cert_file = conf_keep(p, value);
-	return 0;
+	return set_file(p, O_CERT, value, &p->c.cert_file);
 }
 
 int conf_set_key(struct parse *p, const char *value)
 {
-	if (begin_certificate(p, O_KEY) != 0)
-		return VE_USAGE;
-	p->c.key_file = conf_keep(p, value);
-	return 0;
+	return set_file(p, O_KEY, value, &p->c.key_file);
 }
 
 int conf_set_p12(struct parse *p, const char *value)
 {
-	if (begin_certificate(p, O_P12) != 0)
-		return VE_USAGE;
-	p->c.p12_file = conf_keep(p, value);
-	return 0;
+	return set_file(p, O_P12, value, &p->c.p12_file);
 }
 
 int conf_set_key_password_file(struct parse *p, const char *value)
