@@ -50,6 +50,7 @@
 #define FRAME_MAX 1600u      /* SoftEther drops larger ones, softether-protocol.md 6.2 */
 #define FRAME_HARD_MAX 3200u /* and ends the session above this */
 #define FRAME_MIN 14u        /* two addresses and a type */
+#define FRAME_MTU_MAX 1582u  /* the largest IP packet in such a frame, behind a header with an 802.1Q tag */
 
 /* --- SoftEther -------------------------------------------------------------------------------------------- */
 #define SE_BODY_MAX (1u * MIB)         /* one HTTP body, one PACK; a Welcome has 2 KiB, a hub message adds up to 60 */
@@ -117,6 +118,7 @@
 #define PPP_RECHALLENGE_MS 1000u  /* after login; a server that wants us earlier repeats itself anyway */
 #define PPP_MTU_DEFAULT 1400u     /* what Windows uses: fits the way below, TLS and all */
 #define PPP_MTU_MIN 576u          /* every IPv4 host takes this much */
+#define PPP_MTU_MAX 1500u         /* what we offer to receive, RFC 1661's default */
 #define PPP_MTU_MIN_IP6 1280u     /* RFC 8200 5: no IPv6 on a smaller link */
 #define PPP_ECHO_MS 15000u        /* our LCP echo: SoftEther's PPP runs only when it gets packets */
 #define PPP_ECHO_MISSES_MAX 4u    /* of these in a row without anything from the server: it is gone */
@@ -125,6 +127,7 @@
 
 /* --- the private network ---------------------------------------------------------------------------------- */
 #define DHCP_WAIT_MS 15000u    /* to the first address; 4 DISCOVERs of lwIP; a user should know within 20 s in all */
+#define DHCP_ROUTES_MAX 64u    /* classless routes of a lease; one option of 255 bytes holds 51. Each packet walks their list */
 #define FLOW_CONNECT_MS 9000u  /* one TCP connect through the tunnel; browsers and curl hear of it within 10 s */
 #define RESOLVE_MS 5000u       /* one name, all servers tried */
 #define FLOWS_MAX 4096u        /* conversations at once; above it clients wait in the listen queue */

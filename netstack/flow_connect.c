@@ -47,16 +47,15 @@ static bool is_unicast6(const ip_addr_t *a)
 }
 
 /* What lwIP would find out only by waiting, or not at all. Returns 0 or what the flow breaks with. */
-static int check_target4(const struct netstack *ns, const struct ip *to, const ip_addr_t *remote)
+static int check_target4(struct netstack *ns, const struct ip *to, const ip_addr_t *remote)
 {
 	const struct netif *n = &ns->netif;
-	bool near = ip4_addr_net_eq(ip_2_ip4(remote), netif_ip4_addr(n), netif_ip4_netmask(n));
 
 	if (!is_unicast4(to) || ip4_addr_isany(netif_ip4_addr(n)) || ip4_addr_isbroadcast(ip_2_ip4(remote), n))
 		return VE_NETUNREACH;
 	if (ip4_addr_eq(ip_2_ip4(remote), netif_ip4_addr(n)))
 		return VE_REFUSED; /* ourselves: what goes to the tunnel does not come back */
-	if ((n->flags & NETIF_FLAG_ETHARP) && !near && ip4_addr_isany(netif_ip4_gw(n)))
+	if (!netstack_has_route4(ns, remote))
 		return VE_NETUNREACH;
 	return 0;
 }

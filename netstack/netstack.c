@@ -27,7 +27,7 @@
  * DHCP_WAIT_MS. "Ready" is checked after each batch: with an address, flows that were held start, and the
  * owner hears of it; losing the address is the way back. down() keeps netif, address and flows; lwIP finds no
  * route while the link is down, and waits. Flows survive if the next up() leads to the same address, and not
- * longer than conf.hold_ms.
+ * longer than conf.hold_ms. The same holds when DHCP takes the address away for a while.
  *
  * One stack. lwIP's state is global, so is the pointer that guards it; lwip_init() runs once in a process,
  * and netstack_free() takes back everything that was made since, so that another stack can follow. */
@@ -75,6 +75,7 @@
 #define POISON_SPARES 0
 #endif
 #define TCP_HEADS 40u       /* IPv4's and TCP's */
+#define VLAN_TAG 4u
 #define PIECES_MAX 16u      /* of one packet: headers, and payload across two or three chunks */
 #define DISPATCH_ROUNDS 16u /* events that cause events; more than a few would be a loop between two front-ends */
 
@@ -523,6 +524,18 @@ static void take_name_servers(struct netstack *ns)
 		memcpy(ns->dns6, v6, sizeof(v6));
 }
 
+/* Connections wait while there is no address; with another one they are over. */
+static void reset_flows_of(const struct ip *old, const struct ip *address)
+{
+	ip_addr_t before, now;
+
+	if (old->family != IP_V4)
+		return;
+	ip_to_lwip(&before, old);
+	ip_to_lwip(&now, address);
+	tcp_netif_ip_addr_changed(&before, &now);
+}
+
 static void become_ready(struct netstack *ns, const struct ip *address)
 {
 	char text[IP_TEXT_MAX];
@@ -531,9 +544,11 @@ static void become_ready(struct netstack *ns, const struct ip *address)
 	log_debug("link: address %s%s", ip_text(address, text), change ? "" : " again");
 	ns->ready = true;
 	ns->flows_given_up = false;
-	ns->address = *address;
-	if (change)
+	if (change) {
+		reset_flows_of(&ns->address, address);
 		resolve_forget(ns);
+	}
+	ns->address = *address;
 	flow_link_ready(ns);
 	ns->owner->ready(ns->owner->ctx, address);
 }
@@ -605,6 +620,14 @@ static int add_netif(struct netstack *ns, const struct link_driver *driver)
 	return 0;
 }
 
+/* The session has frames without a tag in mind. */
+static uint16_t tcp_mtu(const struct netstack *ns)
+{
+	uint16_t mss = ns->facts.tcp_mss, tag = ns->conf.vlan != 0 ? VLAN_TAG : 0;
+
+	return mss > tag ? (uint16_t)(mss - tag + TCP_HEADS) : 0;
+}
+
 static int on_up(void *link, const struct link_facts *facts, const struct link_owner *owner)
 {
 	struct netstack *ns = link;
@@ -613,7 +636,7 @@ static int on_up(void *link, const struct link_facts *facts, const struct link_o
 	assert(!ns->owner);
 	enter_link_op(ns);
 	ns->facts = *facts;
-	netstack_tcp_mtu_set(facts->tcp_mss > 0 ? (uint16_t)(facts->tcp_mss + TCP_HEADS) : 0);
+	netstack_tcp_mtu_set(tcp_mtu(ns));
 	ns->failed = false;
 	ns->address_by = netstack_now() + DHCP_WAIT_MS;
 	r = add_netif(ns, facts->kind == LINK_ETHERNET ? &link_ethernet : &link_ip);

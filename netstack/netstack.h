@@ -20,6 +20,7 @@ struct netstack_conf {
 	uint8_t ip4_prefix;
 	struct ip gateway;
 	struct ip dns;       /* also overrides negotiated servers */
+	uint16_t vlan;       /* Ethernet: 802.1Q id of all our frames, 1..4094; 0: no tags */
 	const char *search;  /* domain of names without a dot, lent; "": none; NULL: what DHCP names */
 	uint32_t hold_ms;    /* how long a flow_open() waits for the link; 0: not at all */
 	void (*random)(void *ctx, void *to, size_t n); /* strong; ISNs, ports and DNS ids come from it */
@@ -29,7 +30,7 @@ struct netstack_conf {
 /* Counters of one process, for logs and status. */
 struct netstack_stats {
 	uint64_t frames_in, frames_out, bytes_in, bytes_out;
-	uint64_t dropped_in;  /* malformed, too long, no memory; datagrams that found a socket's queue full */
+	uint64_t dropped_in;  /* malformed, too long, of another VLAN, no memory; datagrams that found a socket's queue full */
 	uint64_t dropped_out; /* UDP and ARP that found the session full; TCP is never dropped */
 	uint32_t flows, flows_held;
 	uint32_t udp_socks, tcp_ports;

@@ -12,6 +12,7 @@
 #include "core/err.h"
 #include "core/limits.h"
 #include "core/link.h"
+#include "netstack/dhcp_options.h"
 #include "netstack/list.h"
 #include "netstack/netstack.h"
 #include "netstack/resolve.h"
@@ -69,6 +70,18 @@ struct link_driver {
 
 extern const struct link_driver link_ethernet, link_ip;
 
+/* dhcp_lease.c: ask for an address, unless that is under way; returns 0 or VE_NOMEM. Give it back. Is there a server that
+ * offers addresses and refuses them? */
+int netstack_dhcp_start(struct netif *n);
+void netstack_dhcp_stop(struct netif *n);
+bool netstack_dhcp_refused(const struct netif *n);
+
+/* The MTU for IPv4, from session and lease; after either has changed. */
+void link_ethernet_set_mtu(struct netstack *ns);
+
+/* Can packets go to the IPv4 address @to: on the link itself, by a route, or by the gateway? */
+bool netstack_has_route4(struct netstack *ns, const ip_addr_t *to);
+
 #define DNS_SERVERS_MAX 4u /* of each family; what DHCP and router advertisements carry in practice is two */
 #define LOCAL_PORT_MIN 32768u
 
@@ -89,6 +102,8 @@ struct netstack {
 	bool flows_given_up;     /* not ready: open flows have been closed already */
 	struct ip dns4[DNS_SERVERS_MAX], dns6[DNS_SERVERS_MAX];
 	char domain[HOST_MAX + 1]; /* that DHCP names, "": none */
+	struct dhcp_config dhcp, dhcp_answer; /* of the last lease, and of the answer that is being looked at */
+	ip4_addr_t hop4;           /* what netstack_hop4() has returned */
 	struct raw_pcb *icmp4, *icmp6;
 
 	/* who is running */

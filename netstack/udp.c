@@ -189,18 +189,17 @@ void udp_on_unreachable(struct netstack *ns, int err, uint16_t local_port, const
 /* --- sending -------------------------------------------------------------------------------------------- */
 
 /* Multicast and broadcast are allowed: who asks a whole network for a service gets answers to this port. */
-static int check4(const struct netstack *ns, const ip_addr_t *to)
+static int check4(struct netstack *ns, const ip_addr_t *to)
 {
 	const ip4_addr_t *a = ip_2_ip4(to);
 	const struct netif *n = &ns->netif;
 	bool many = ip4_addr_ismulticast(a) || ip4_addr_isbroadcast(a, n);
-	bool near = ip4_addr_net_eq(a, netif_ip4_addr(n), netif_ip4_netmask(n));
 
 	if (ip4_addr_isany(netif_ip4_addr(n)) || ip4_addr_eq(a, netif_ip4_addr(n)))
 		return VE_NETUNREACH;
 	if (ip4_addr1(a) == 0 || ip4_addr1(a) == 127 || (ip4_addr1(a) >= 240 && !many))
 		return VE_NETUNREACH;
-	if (!many && !near && (n->flags & NETIF_FLAG_ETHARP) && ip4_addr_isany(netif_ip4_gw(n)))
+	if (!many && !netstack_has_route4(ns, to))
 		return VE_NETUNREACH;
 	return 0;
 }

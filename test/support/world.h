@@ -56,8 +56,17 @@ struct dhcp_script {
 	bool on;
 	struct ip address, mask, gateway, dns, server;
 	uint32_t lease_s;
+	uint32_t t1_s, t2_s; /* 0: not said */
+	const uint8_t *more; /* further options, as they stand in the message */
+	size_t nmore;
+	struct ip gone;      /* a server that is no more: what is sent to it gets no answer */
+	bool unicast;        /* answer to the client alone */
 	bool nak;            /* answer the next REQUEST with NAK */
-	unsigned discovers, requests, releases;
+	bool nak_all;        /* and all others */
+	unsigned discovers, requests, releases, naks;
+	struct ip asked;     /* where the last REQUEST went */
+	uint8_t wanted[32];  /* option 55 of the last message */
+	size_t nwanted;
 	struct ip requested; /* option 50, or ciaddr, of the last REQUEST */
 	bool has_server_id;  /* of the last REQUEST */
 	uint32_t xid;
@@ -66,7 +75,9 @@ struct dhcp_script {
 /* A router for IPv6, at fe80::1, that answers for everybody on the link. */
 struct router_script {
 	bool on;
-	struct ip prefix; /* /64 to make addresses from; IP_NONE: none offered */
+	struct ip prefix, prefix2; /* /64 to make addresses from; IP_NONE: none offered */
+	uint32_t preferred_s, valid_s; /* of the first one; the second one has an hour */
+	uint32_t mtu;     /* 0: not said */
 	struct ip dns;    /* RDNSS */
 	uint16_t lifetime_s;
 	unsigned solicited; /* router solicitations seen */
@@ -79,6 +90,7 @@ struct world {
 	struct link_owner owner;
 	struct link_facts facts;
 	bool ethernet;
+	uint16_t vlan; /* all frames have this tag, both ways; 0: none has any */
 	bool linked;
 
 	/* the session */
@@ -204,6 +216,14 @@ static inline void world_kick(void *ctx)
 
 /* --- sending to the stack ------------------------------------------------------------------------------- */
 
+static inline void world_tag(struct frame *f, uint16_t tag)
+{
+	memmove(f->b + 16, f->b + 12, f->n - 12);
+	store_be16(f->b + 12, 0x8100);
+	store_be16(f->b + 14, tag);
+	f->n += 4;
+}
+
 /* Queue a packet for the stack; MAC addresses are filled in. */
 static inline void world_send(struct world *w, struct packet p)
 {
@@ -215,6 +235,8 @@ static inline void world_send(struct world *w, struct packet p)
 	if (memcmp(p.to_mac, zero, 6) == 0)
 		memcpy(p.to_mac, w->facts.mac, 6);
 	packet_make(&f, &p, w->ethernet);
+	if (w->vlan != 0)
+		world_tag(&f, w->vlan);
 	queue_put(w->in, &f);
 }
 
@@ -255,12 +277,21 @@ static inline void wr_option_ip(struct wr *o, uint8_t code, const struct ip *ip)
 	wr_bytes(o, ip->b, 4);
 }
 
+static inline void wr_option_u32(struct wr *o, uint8_t code, uint32_t v)
+{
+	if (v == 0)
+		return;
+	wr_u8(o, code);
+	wr_u8(o, 4);
+	wr_u32(o, v);
+}
+
 static inline void send_dhcp(struct world *w, uint8_t type)
 {
-	const struct dhcp_script *d = &w->dhcp;
+	struct dhcp_script *d = &w->dhcp;
 	struct packet p = { .from = d->server, .to = packet_ip4(255, 255, 255, 255), .proto = PROTO_UDP, .from_port = 67,
 			    .to_port = 68 };
-	uint8_t b[400];
+	uint8_t b[1400];
 	struct wr o = wr_init(b, sizeof(b));
 
 	wr_u32(&o, 0x02010600);
@@ -275,17 +306,22 @@ static inline void send_dhcp(struct world *w, uint8_t type)
 	wr_u8(&o, 1);
 	wr_u8(&o, type);
 	wr_option_ip(&o, 54, &d->server);
+	d->naks += type == 6;
 	if (type != 6) {
-		wr_u8(&o, 51);
-		wr_u8(&o, 4);
-		wr_u32(&o, d->lease_s);
+		wr_option_u32(&o, 51, d->lease_s);
 		wr_option_ip(&o, 1, &d->mask);
 		wr_option_ip(&o, 3, &d->gateway);
 		wr_option_ip(&o, 6, &d->dns);
+		wr_option_u32(&o, 58, d->t1_s);
+		wr_option_u32(&o, 59, d->t2_s);
+		wr_bytes(&o, d->more, d->nmore);
 	}
 	wr_u8(&o, 255);
 	assert_true(wr_ok(&o));
-	memset(p.to_mac, 0xff, 6); /* SecureNAT answers by broadcast */
+	if (!d->unicast)
+		memset(p.to_mac, 0xff, 6); /* SecureNAT answers by broadcast */
+	else if (type != 6)
+		p.to = d->address;
 	p.payload = (struct slice){ .p = b, .n = o.n };
 	world_send(w, p);
 }
@@ -317,6 +353,8 @@ static inline void answer_dhcp(struct world *w, const struct packet *q)
 			rd_copy(&v, requested.b, 4);
 		else if (code == 54)
 			d->has_server_id = true;
+		else if (code == 55)
+			rd_copy(&v, d->wanted, d->nwanted = min_size(rd_left(&v), sizeof(d->wanted)));
 		else if (code == 255)
 			break;
 	}
@@ -327,12 +365,23 @@ static inline void answer_dhcp(struct world *w, const struct packet *q)
 	} else if (type == 3) {
 		d->requests++;
 		d->requested = requested;
-		if (d->on)
-			send_dhcp(w, d->nak || !ip_equal(&requested, &d->address) ? 6 : 5);
+		d->asked = q->to;
+		if (!d->on || ip_equal(&q->to, &d->gone))
+			return;
+		send_dhcp(w, d->nak || d->nak_all || !ip_equal(&requested, &d->address) ? 6 : 5);
 		d->nak = false;
 	} else if (type == 7) {
 		d->releases++;
 	}
+}
+
+static inline void wr_prefix(struct wr *o, const struct ip *prefix, uint32_t valid_s, uint32_t preferred_s)
+{
+	wr_u32(o, 0x030440c0); /* prefix, /64, on link and for autoconfiguration */
+	wr_u32(o, valid_s);
+	wr_u32(o, preferred_s);
+	wr_u32(o, 0);
+	wr_bytes(o, prefix->b, 16);
 }
 
 static inline void send_router_advertisement(struct world *w)
@@ -340,7 +389,7 @@ static inline void send_router_advertisement(struct world *w)
 	const struct router_script *s = &w->router;
 	struct packet p = { .from = packet_ip6("fe80::1"), .to = packet_ip6("ff02::1"), .proto = PROTO_ICMP6, .hops = 255,
 			    .type = 134 };
-	uint8_t b[128];
+	uint8_t b[160];
 	struct wr o = wr_init(b, sizeof(b));
 
 	wr_u8(&o, 64);
@@ -352,12 +401,13 @@ static inline void send_router_advertisement(struct world *w)
 		wr_u16(&o, 0x0101); /* source link-layer address */
 		wr_bytes(&o, w->gateway_mac, 6);
 	}
-	if (s->prefix.family == IP_V6) {
-		wr_u32(&o, 0x030440c0); /* prefix, /64, on link and for autoconfiguration */
-		wr_u32(&o, 86400);
-		wr_u32(&o, 14400);
-		wr_u32(&o, 0);
-		wr_bytes(&o, s->prefix.b, 16);
+	if (s->prefix.family == IP_V6)
+		wr_prefix(&o, &s->prefix, s->valid_s, s->preferred_s);
+	if (s->prefix2.family == IP_V6)
+		wr_prefix(&o, &s->prefix2, 3600, 3600);
+	if (s->mtu > 0) {
+		wr_u32(&o, 0x05010000);
+		wr_u32(&o, s->mtu);
 	}
 	if (s->dns.family == IP_V6) {
 		wr_u32(&o, 0x19030000); /* RDNSS */
@@ -427,11 +477,16 @@ static inline void answer_udp(struct world *w, const struct packet *p)
 	}
 }
 
-static inline void answer(struct world *w, const struct frame *f)
+static inline void answer(struct world *w, struct frame *f)
 {
 	struct packet p;
 
 	w->seen_frames++;
+	if (w->vlan != 0) {
+		assert_true(f->n >= 18 && load_be16(f->b + 12) == 0x8100 && load_be16(f->b + 14) == w->vlan);
+		memmove(f->b + 12, f->b + 16, f->n - 16);
+		f->n -= 4;
+	}
 	assert_true(packet_parse(&p, (struct slice){ .p = f->b, .n = f->n }, w->ethernet));
 	if (w->ethernet)
 		assert_memory_equal(p.from_mac, w->facts.mac, 6);
@@ -553,7 +608,7 @@ static inline void world_init(struct world *w, const struct netstack_conf *c, en
 					.dns = packet_ip4(192, 168, 30, 1), .server = packet_ip4(192, 168, 30, 1),
 					.lease_s = 7200 };
 	w->router = (struct router_script){ .prefix = packet_ip6("2001:db8:1:2::"), .dns = packet_ip6("2001:db8:1:2::53"),
-					    .lifetime_s = 1800 };
+					    .lifetime_s = 1800, .valid_s = 86400, .preferred_s = 14400 };
 	netstack_clock_set(world_clock);
 	w->heap_before = heap.live;
 	assert_int_equal(uv_loop_init(&w->loop), 0);

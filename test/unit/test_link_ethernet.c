@@ -434,7 +434,7 @@ static void sizes(void **state)
 			after = stats();
 			assert_int_equal(after.frames_in - before.frames_in, cases[i].good);
 			assert_int_equal(after.bytes_in - before.bytes_in, cases[i].good ? cases[i].n : 0);
-			assert_int_equal(after.dropped_in - before.dropped_in, !cases[i].good);
+			assert_int_equal(after.dropped_in - before.dropped_in, !cases[i].good || types[t] == 0x8100);
 		}
 	}
 	world_fini(&w);
@@ -531,7 +531,7 @@ static void mss_below_the_mtu(void **state)
 
 static void mtu(void **state)
 {
-	static const uint16_t mtus[] = { 576, 1279, 1280, 1400, 1500 };
+	static const uint16_t mtus[] = { 576, 1279, 1280, 1400, 1500, 1582 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(mtus); i++) {
@@ -629,6 +629,20 @@ static void ip6_without_router(void **state)
 	world_fini(&w);
 }
 
+/* Connect to port 80 there, and be told @err, or nothing. */
+static void expect_open(const char *ip, int err)
+{
+	struct ip to;
+
+	memset(&c, 0, sizeof(c));
+	assert_int_equal(ip_parse(ip, &to), 0);
+	assert_int_equal(client_open(&c, &w, dest_ip(to, 80)), 0);
+	world_settle(&w);
+	assert_int_equal(c.err, err);
+	assert_int_equal(c.opened, err == 0);
+	flow_free(c.f);
+}
+
 /* A prefix, but no router that would carry us further. */
 static void ip6_on_link_only(void **state)
 {
@@ -704,6 +718,247 @@ static void another_mac(void **state)
 	world_fini(&w);
 }
 
+/* A router that says goodbye takes the way out along, not the link; and can come back. */
+static void ip6_router_goes_away(void **state)
+{
+	(void)state;
+	setup();
+	w.router.on = true;
+	world_peer(&w, packet_ip6("2001:db8:9::80"), 80);
+	world_peer(&w, packet_ip6("2001:db8:1:2::80"), 80);
+	world_start(&w);
+	world_run(&w, 10000);
+	w.router.lifetime_s = 0;
+	send_router_advertisement(&w);
+	world_run(&w, 3000);
+	assert_true(netstack_has_ip6(w.ns));
+	expect_open("2001:db8:9::80", VE_NETUNREACH);
+	expect_open("2001:db8:1:2::80", 0);
+	w.router.lifetime_s = 1800;
+	send_router_advertisement(&w);
+	world_settle(&w);
+	expect_open("2001:db8:9::80", 0);
+	w.router.on = false; /* nothing more from it: all of it ends by itself */
+	world_run(&w, 1801000);
+	expect_open("2001:db8:9::80", VE_NETUNREACH);
+	world_run(&w, 24 * 3600000);
+	assert_false(netstack_has_ip6(w.ns));
+	world_fini(&w);
+}
+
+static bool is_in(const struct ip *ip, const char *prefix)
+{
+	struct ip p = packet_ip6(prefix);
+
+	return ip->family == IP_V6 && memcmp(ip->b, p.b, 8) == 0;
+}
+
+/* An address for each; none that is on its way out for something new. */
+static void ip6_two_prefixes(void **state)
+{
+	(void)state;
+	setup();
+	w.router.on = true;
+	w.router.prefix2 = packet_ip6("2001:db8:77:1::");
+	world_peer(&w, packet_ip6("2001:db8:1:2::80"), 80);
+	world_peer(&w, packet_ip6("2001:db8:77:1::80"), 80);
+	world_peer(&w, packet_ip6("2001:db8:9::80"), 80);
+	world_peer(&w, packet_ip6("2001:db8:9::81"), 80);
+	world_start(&w);
+	world_run(&w, 10000);
+	expect_open("2001:db8:1:2::80", 0);
+	assert_true(is_in(&w.last_tcp.from, "2001:db8:1:2::"));
+	expect_open("2001:db8:77:1::80", 0);
+	assert_true(is_in(&w.last_tcp.from, "2001:db8:77:1::"));
+	w.router.preferred_s = 0; /* deprecated */
+	send_router_advertisement(&w);
+	world_run(&w, 5000);
+	expect_open("2001:db8:9::80", 0);
+	assert_true(is_in(&w.last_tcp.from, "2001:db8:77:1::"));
+	w.router.preferred_s = 14400;
+	w.router.prefix2.family = IP_NONE;
+	world_run(&w, 3600000); /* the second one is over */
+	send_router_advertisement(&w);
+	world_settle(&w);
+	expect_open("2001:db8:9::81", 0);
+	assert_true(is_in(&w.last_tcp.from, "2001:db8:1:2::"));
+	world_fini(&w);
+}
+
+static unsigned last_mss;
+
+static bool note_mss(struct world *world, const struct packet *p)
+{
+	(void)world;
+	if (p->proto == PROTO_TCP && (p->flags & SYN))
+		last_mss = p->mss;
+	return false;
+}
+
+static void ip6_mtu_of_the_router(void **state)
+{
+	static const struct {
+		uint32_t router;
+		unsigned mss;
+	} cases[] = { { 0, 1440 }, { 1280, 1220 }, { 1279, 1440 }, { 1400, 1340 }, { 1500, 1440 }, { 9000, 1440 }, { 0xffffffff, 1440 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		setup();
+		w.router.on = true;
+		w.router.mtu = cases[i].router;
+		w.on_packet = note_mss;
+		world_peer(&w, packet_ip6("2001:db8:9::80"), 80);
+		world_peer(&w, packet_ip4(192, 168, 30, 1), 80);
+		world_start(&w);
+		world_run(&w, 10000);
+		expect_open("2001:db8:9::80", 0);
+		assert_int_equal(last_mss, cases[i].mss);
+		expect_open("192.168.30.1", 0);
+		assert_int_equal(last_mss, 1460); /* not IPv4's */
+		world_fini(&w);
+	}
+}
+
+/* The name has an IPv6 address only. */
+static void answer_aaaa(struct world *world, const struct packet *query)
+{
+	struct ip ip = packet_ip6("2001:db8:9::80");
+	struct packet a = { .from = query->to, .to = query->from, .proto = PROTO_UDP, .from_port = 53,
+			    .to_port = query->from_port };
+	uint8_t b[512];
+	struct wr o = wr_init(b, sizeof(b));
+	bool aaaa = load_be16(query->payload.p + query->payload.n - 4) == 28;
+
+	wr_bytes(&o, query->payload.p, query->payload.n);
+	wr_patch_u16(&o, 2, 0x8180);
+	wr_patch_u16(&o, 6, aaaa);
+	if (aaaa) {
+		wr_u16(&o, 0xc00c);
+		wr_u16(&o, 28);
+		wr_u16(&o, 1);
+		wr_u32(&o, 60);
+		wr_u16(&o, 16);
+		wr_bytes(&o, ip.b, 16);
+	}
+	assert_true(wr_ok(&o));
+	a.payload = (struct slice){ .p = b, .n = o.n };
+	world_send(world, a);
+}
+
+/* A router that comes up later than the tunnel: from then on names may have IPv6 addresses. */
+static void ip6_later(void **state)
+{
+	(void)state;
+	setup();
+	w.on_dns = answer_aaaa;
+	world_peer(&w, packet_ip6("2001:db8:9::80"), 80);
+	world_start(&w);
+	world_run(&w, 60000);
+	assert_int_equal(client_open(&c, &w, dest_host("six.example", 80)), 0);
+	world_run(&w, 1000);
+	assert_int_equal(c.err, VE_NETUNREACH);
+	flow_free(c.f);
+	w.router.on = true;
+	send_router_advertisement(&w);
+	world_run(&w, 5000);
+	memset(&c, 0, sizeof(c));
+	assert_int_equal(client_open(&c, &w, dest_host("six.example", 80)), 0);
+	world_run(&w, 1000);
+	assert_int_equal(c.opened, 1);
+	flow_free(c.f);
+	assert_int_equal(w.readies, 1);
+	world_fini(&w);
+}
+
+/* --- VLAN ----------------------------------------------------------------------------------------------- */
+
+static bool takes(uint16_t tag, bool tagged)
+{
+	struct netstack_stats before = stats();
+	struct packet p = ping(100);
+	struct frame f;
+
+	memcpy(p.from_mac, w.gateway_mac, 6);
+	memcpy(p.to_mac, w.facts.mac, 6);
+	packet_make(&f, &p, true);
+	if (tagged)
+		world_tag(&f, tag);
+	pongs = 0;
+	queue_put(w.in, &f);
+	world_settle(&w);
+	assert_int_equal(stats().dropped_in - before.dropped_in, pongs == 0);
+	return pongs == 1;
+}
+
+static void vlan(void **state)
+{
+	static const uint16_t mtus[] = { 1500, 1582, 1586 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(mtus); i++) {
+		conf = world_conf();
+		conf.vlan = 42;
+		start();
+		w.vlan = 42;
+		w.facts.mtu = mtus[i];
+		w.router.on = true;
+		world_peer(&w, packet_ip4(192, 168, 30, 1), 80);
+		world_peer(&w, packet_ip6("2001:db8:9::80"), 80);
+		world_start(&w); /* every frame that comes out is checked for its tag */
+		world_run(&w, 5000);
+		for (unsigned k = 0; k < 2; k++) {
+			memset(&c, 0, sizeof(c));
+			c.read_at_once = true;
+			assert_int_equal(client_open(&c, &w, dest_ip(w.peer[k].ip, 80)), 0);
+			world_settle(&w);
+			assert_int_equal(c.opened, 1);
+			c.to_send = 100000;
+			client_write(&c);
+			flow_flush(w.ns);
+			w.refuse_every = 7;
+			peer_send_pattern(&w.peer[k], 100000);
+			world_run(&w, 20000);
+			peer_check_pattern(&w.peer[k], 100000);
+			assert_int_equal(c.got, 100000);
+			w.refuse_every = 0;
+			flow_free(c.f);
+		}
+		w.on_packet = count_pongs;
+		assert_true(takes(42, true));
+		assert_true(takes(0xe000 | 42, true)); /* with a priority */
+		assert_true(takes(0x1000 | 42, true)); /* may be dropped */
+		assert_false(takes(43, true));
+		assert_false(takes(0, true));
+		assert_false(takes(0, false));
+		world_fini(&w);
+	}
+}
+
+static void without_vlan(void **state)
+{
+	(void)state;
+	setup();
+	w.on_packet = count_pongs;
+	world_start(&w);
+	assert_true(takes(0, false));
+	assert_true(takes(0, true)); /* a priority, and no VLAN */
+	assert_true(takes(0xe000, true));
+	assert_false(takes(1, true));
+	assert_false(takes(0xffff, true));
+	for (size_t n = 14; n < 40; n++) { /* cut behind the type: never more than dropped */
+		struct frame f = { .n = n };
+
+		memcpy(f.b, w.facts.mac, 6);
+		memcpy(f.b + 6, w.gateway_mac, 6);
+		store_be16(f.b + 12, 0x8100);
+		store_be16(f.b + 16, n % 2 ? 0x8100 : ETH_IP4);
+		queue_put(w.in, &f);
+		world_settle(&w);
+	}
+	world_fini(&w);
+}
+
 static void no_memory_for_the_link(void **state)
 {
 	int r;
@@ -755,6 +1010,12 @@ int main(void)
 		cmocka_unit_test(ip6_on_link_only),
 		cmocka_unit_test(ip6_unreachable),
 		cmocka_unit_test(another_mac),
+		cmocka_unit_test(ip6_router_goes_away),
+		cmocka_unit_test(ip6_two_prefixes),
+		cmocka_unit_test(ip6_mtu_of_the_router),
+		cmocka_unit_test(ip6_later),
+		cmocka_unit_test(vlan),
+		cmocka_unit_test(without_vlan),
 		cmocka_unit_test(no_memory_for_the_link),
 	};
 

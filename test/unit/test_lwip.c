@@ -56,6 +56,35 @@ uint16_t netstack_tcp_mtu(uint16_t mtu)
 	return mtu;
 }
 
+int netstack_dhcp_reply(struct netif *n, const struct pbuf *p, uint8_t type)
+{
+	(void)n, (void)p, (void)type;
+	return 1;
+}
+
+void netstack_dhcp_bound(struct netif *n, struct dhcp *d)
+{
+	(void)n, (void)d;
+}
+
+uint32_t netstack_dhcp_retry_s(const struct dhcp *d)
+{
+	(void)d;
+	return 60;
+}
+
+const struct ip4_addr *netstack_hop4(struct netif *n, const struct ip4_addr *to)
+{
+	(void)n, (void)to;
+	return NULL;
+}
+
+int32_t netstack_vlan(const struct netif *n)
+{
+	(void)n;
+	return -1;
+}
+
 uint32_t netstack_tcp_isn(const struct ip_addr *local_ip, uint16_t local_port, const struct ip_addr *remote_ip,
 			  uint16_t remote_port)
 {

@@ -27,7 +27,7 @@
 /* Packets that wait for ARP or ND are copies. Flows give tcp_write() references to memory that they free on the peer's
  * ACK, and a peer can acknowledge what it has not seen: a queue that referred to it would send freed memory. */
 #define PBUF_NEEDS_COPY(p) 1
-#define PBUF_LINK_HLEN 14               /* an Ethernet header in front of every packet we make; SSTP does without */
+#define PBUF_LINK_HLEN 18               /* an Ethernet header with a tag in front of every packet we make; SSTP does without */
 
 /* ---- links ---- */
 #define LWIP_SINGLE_NETIF 0             /* after a reconnect the old link may still be there for a moment */
@@ -47,7 +47,7 @@
 #define ARP_QUEUEING 1                  /* a SYN or a DNS query must not be lost while its next hop is being looked up */
 #define ARP_QUEUE_LEN 256               /* packets per entry: what HELD_MAX requests send when the link comes, all to one gateway */
 #define ETHARP_SUPPORT_STATIC_ENTRIES 1
-#define ETHARP_SUPPORT_VLAN 0           /* a tagged frame is not for us */
+#define ETHARP_SUPPORT_VLAN 1           /* --vlan; netstack_vlan() */
 
 /* ---- IPv4 ---- */
 #define LWIP_IPV4 1
@@ -69,6 +69,19 @@
 #define LWIP_AUTOIP 0
 #define LWIP_DHCP_MAX_DNS_SERVERS 4
 #define LWIP_DHCP_GET_NTP_SRV 0
+#define DHCP_COARSE_TIMER_SECS 1        /* unit of a lease's times; lwIP's minute would miss T1 and T2 of a short one */
+#define DHCP_TIMEOUT_SIZE_T u32_t       /* 16 bits would end a lease of a day after 18 hours */
+/* Classless routes (RFC 3442, which wants them in front of the router; and Microsoft's number for them), then domain, MTU,
+ * and the times of the lease. */
+#define DHCP_FIRST_REQUEST_OPTIONS 121, 249,
+#define DHCP_ADD_EXTRA_REQUEST_OPTIONS , 15, 26, 51, 58, 59
+/* What lwIP computes from a lease, without rounding to minutes; netstack_dhcp_bound() has seen to the values. */
+#define DHCP_DEFINE_CUSTOM_TIMEOUTS
+#define DHCP_SET_TIMEOUT_FROM_OFFERED_T0_LEASE(ret, dhcp)  ((ret) = (dhcp)->offered_t0_lease)
+#define DHCP_SET_TIMEOUT_FROM_OFFERED_T1_RENEW(ret, dhcp)  ((ret) = (dhcp)->offered_t1_renew)
+#define DHCP_SET_TIMEOUT_FROM_OFFERED_T2_REBIND(ret, dhcp) ((ret) = (dhcp)->offered_t2_rebind)
+#define DHCP_NEXT_TIMEOUT_THRESHOLD netstack_dhcp_retry_s(dhcp) /* RFC 2131's 60 s would be a short lease's whole life */
+#define DHCP_REQUEST_BACKOFF_SEQUENCE(tries) (u16_t)(((tries) < 6 ? 1 << (tries) : 60) * 1000)
 
 /* ---- DNS ----
  * Names are resolved by netstack/resolve.c. Of lwIP's client only the table of servers is used, which DHCP, DHCPv6 and
@@ -106,7 +119,7 @@
 /* ---- TCP: sizes ----
  * A window is what a flow can carry per round trip: 1 MiB is 84 Mbit/s at 100 ms. */
 #define LWIP_TCP 1
-#define TCP_MSS 1460                    /* Ethernet; links with less say so in their MTU, and it is taken from there */
+#define TCP_MSS 1546                    /* the largest frame a hub passes, FRAME_MAX; links with less say so in their MTU */
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 7                 /* the smallest shift that can announce 4 MiB */
 #define TCP_WND (1024 * 1024)           /* receive window, bytes per flow */
