@@ -93,6 +93,7 @@ struct conf {
 	enum udp_acceleration udp_acceleration;
 	bool compress;
 	bool half_connection; /* then tcp_connections is 2 or more */
+	uint16_t vlan; /* 802.1Q id, 1..4094; 0: no tags */
 	const char *rendezvous; /* --nat-traversal: "" the project's service, else HOST[:PORT]; NULL: off */
 	const char *import_file; /* CMD_IMPORT */
 
@@ -101,7 +102,7 @@ struct conf {
 	uint8_t ip4_prefix;
 	struct ip gateway;
 	struct ip dns;
-	uint16_t mtu; /* 0: negotiated */
+	uint16_t mtu; /* 0: negotiated; above 1500 for SoftEther only */
 
 	uint32_t retries; /* reconnects in a row before giving up; UINT32_MAX: for ever */
 	bool retries_given; /* the user named a number, or "forever" */

@@ -221,6 +221,7 @@ static int check_softether_only(struct parse *p)
 	static const enum option_id only[] = {
 		O_CERT, O_KEY, O_P12, O_KEY_PASSWORD_FILE, O_CERT_DATA, O_KEY_DATA, O_PASSWORD_HASH, O_NEW_PASSWORD_FILE,
 		O_TCP_CONNECTIONS, O_UDP_ACCELERATION, O_COMPRESS, O_HALF_CONNECTION, O_NAT_TRAVERSAL,
+		O_VLAN,
 	};
 
 	if (is_softether(&p->c))
@@ -229,6 +230,8 @@ static int check_softether_only(struct parse *p)
 		if (conf_is_said(p, only[i]))
 			return conf_contradiction(p, only[i], "it is for softether:// only: SSTP has nothing like it");
 	}
+	if (p->c.mtu > PPP_MTU_MAX)
+		return conf_contradiction(p, O_MTU, "PPP carries no packet above 1500 bytes");
 	return 0;
 }
 

@@ -111,9 +111,19 @@ int conf_set_mtu(struct parse *p, const char *value)
 {
 	uint32_t n;
 
-	if (conf_number(value, 576, 1500, &n) != 0)
+	if (conf_number(value, 576, FRAME_MTU_MAX, &n) != 0)
 		return VE_USAGE;
 	p->c.mtu = (uint16_t)n;
+	return 0;
+}
+
+int conf_set_vlan(struct parse *p, const char *value)
+{
+	uint32_t n;
+
+	if (conf_number(value, 1, 4094, &n) != 0)
+		return VE_USAGE;
+	p->c.vlan = (uint16_t)n;
 	return 0;
 }
 

@@ -56,7 +56,7 @@ enum {
 /* What the session learned about the link, given with SESSION_READY. */
 struct link_facts {
 	enum link_kind kind;
-	uint16_t mtu;          /* largest IP packet the session carries, 576..1500 */
+	uint16_t mtu;          /* largest IP packet the session carries, 576..1500, Ethernet ..1582 */
 	uint16_t tcp_mss;      /* largest TCP segment over IPv4 that is worth its way (20 less over IPv6); 0: see mtu */
 	struct ip ip4;         /* LINK_IP: our address; IP_NONE if none was negotiated */
 	struct ip dns[2];      /* LINK_IP: pushed name servers, IP_NONE where absent */

@@ -187,6 +187,7 @@ static int start_netstack(struct app *a)
 		.gateway = a->conf.gateway,
 		.dns = a->conf.dns,
 		.search = a->conf.search,
+		.vlan = a->conf.vlan,
 		.hold_ms = a->conf.hold_ms,
 		.random = random_bytes,
 	};

@@ -564,9 +564,9 @@ static bool is_usable(const struct session_conf *c, const struct wire_facts *w)
 
 static uint16_t choose_mtu(uint16_t wanted)
 {
-	if (wanted == 0 || wanted > MTU_DEFAULT)
+	if (wanted == 0)
 		return MTU_DEFAULT;
-	return wanted < MTU_MIN ? MTU_MIN : wanted;
+	return wanted < MTU_MIN ? MTU_MIN : wanted > FRAME_MTU_MAX ? FRAME_MTU_MAX : wanted;
 }
 
 static void softether_destroy(struct session *base)

@@ -562,12 +562,12 @@ static void test_wrong_values(void **state)
 		{ "allow-remote", "SOFTSOCKS_ALLOW_REMOTE", "2", "expected yes or no" },
 		{ "tls-min", "SOFTSOCKS_TLS_MIN", "1.4", "expected 1.0, 1.1, 1.2 or 1.3" },
 		{ "tls-min", "SOFTSOCKS_TLS_MIN", "TLS1.2", "expected 1.0, 1.1, 1.2 or 1.3" },
-		{ "mtu", "SOFTSOCKS_MTU", "575", "expected a number from 576 to 1500" },
-		{ "mtu", "SOFTSOCKS_MTU", "1501", "expected a number from 576 to 1500" },
-		{ "mtu", "SOFTSOCKS_MTU", "1400b", "expected a number from 576 to 1500" },
-		{ "mtu", "SOFTSOCKS_MTU", "+1400", "expected a number from 576 to 1500" },
-		{ "mtu", "SOFTSOCKS_MTU", "4294968696", "expected a number from 576 to 1500" },
-		{ "mtu", "SOFTSOCKS_MTU", "18446744073709553016", "expected a number from 576 to 1500" },
+		{ "mtu", "SOFTSOCKS_MTU", "575", "expected a number from 576 to 1582" },
+		{ "mtu", "SOFTSOCKS_MTU", "1583", "expected a number from 576 to 1582" },
+		{ "mtu", "SOFTSOCKS_MTU", "1400b", "expected a number from 576 to 1582" },
+		{ "mtu", "SOFTSOCKS_MTU", "+1400", "expected a number from 576 to 1582" },
+		{ "mtu", "SOFTSOCKS_MTU", "4294968696", "expected a number from 576 to 1582" },
+		{ "mtu", "SOFTSOCKS_MTU", "18446744073709553016", "expected a number from 576 to 1582" },
 		{ "retries", "SOFTSOCKS_RETRIES", "-1",
 		  "expected a number from 0 to 4294967294, or forever" },
 		{ "retries", "SOFTSOCKS_RETRIES", "4294967295",
@@ -639,6 +639,10 @@ static void test_right_values_at_the_edge(void **state)
 	assert_true(conf.retries == 4294967294u);
 	assert_int_equal(conf.retry_interval_ms, 60000);
 	assert_int_equal(conf.ready_fd, 1048575);
+	GOOD("--mtu=1582", URL);
+	assert_int_equal(conf.mtu, 1582);
+	GOOD("--mtu=1500", "sstp://u@h");
+	BAD("command line: --mtu: PPP carries no packet above 1500 bytes", "--mtu=1501", "sstp://u@h");
 	GOOD("--retries=forever", "--ip4=192.0.2.255/32", "--password-fd=0", "-ux", URL);
 	assert_true(conf.retries == UINT32_MAX && conf.retries_given);
 	assert_int_equal(conf.password_fd, 0);
@@ -1215,6 +1219,7 @@ static void test_softether_options(void **state)
 		{ "--new-password-file=f", "new-password-file" }, { "--tcp-connections=1", "tcp-connections" },
 		{ "--udp-acceleration=off", "udp-acceleration" }, { "--compress", "compress" },
 		{ "--half-connection", "half-connection" }, { "--nat-traversal=on", "nat-traversal" },
+		{ "--vlan=1", "vlan" },
 	};
 
 	(void)state;
@@ -1227,6 +1232,13 @@ static void test_softether_options(void **state)
 	assert_int_equal(conf.tcp_connections, 32);
 	assert_int_equal(conf.udp_acceleration, UDP_V1);
 	assert_true(conf.compress && conf.half_connection);
+	assert_int_equal(conf.vlan, 0);
+	GOOD("--vlan=1", URL);
+	assert_int_equal(conf.vlan, 1);
+	GOOD("--vlan=4094", URL);
+	assert_int_equal(conf.vlan, 4094);
+	bad_everywhere("vlan", "SOFTSOCKS_VLAN", "0", "expected a number from 1 to 4094");
+	bad_everywhere("vlan", "SOFTSOCKS_VLAN", "4095", "expected a number from 1 to 4094");
 	GOOD("--udp-acceleration=off", URL);
 	assert_int_equal(conf.udp_acceleration, UDP_OFF);
 	bad_everywhere("tcp-connections", "SOFTSOCKS_TCP_CONNECTIONS", "0", "expected a number from 1 to 32");
