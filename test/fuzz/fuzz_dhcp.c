@@ -24,6 +24,7 @@
 #include "core/rd.h"
 #include "core/wr.h"
 #include "netstack/netstack_int.h"
+#include "test/support/fuzz.h"
 #include "test/support/packet.h"
 
 #include "lwip/dhcp.h"
@@ -33,8 +34,6 @@
 #define STEPS_MAX 200u
 #define TIME_MAX_S 1500u /* of one input: two leases */
 #define MTU 1500u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t our_mac[6] = { 0x5e, 1, 2, 3, 4, 5 }, hub_mac[6] = { 0x5e, 0xaa, 0xbb, 0xcc, 0xdd, 0xee };
 
@@ -48,12 +47,6 @@ static struct {
 	uint32_t xid;
 	uint64_t messages, allowed; /* DHCP messages sent, and how many may be */
 } w;
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static uint64_t fake_clock(void)
 {
@@ -78,14 +71,14 @@ static int on_output(void *ctx, const struct slice *v, size_t nv)
 
 	(void)ctx;
 	for (size_t i = 0; i < nv; i++) {
-		demand(v[i].n <= sizeof(f.b) - f.n);
+		MUST(v[i].n <= sizeof(f.b) - f.n);
 		memcpy(f.b + f.n, v[i].p, v[i].n);
 		f.n += v[i].n;
 	}
-	demand(f.n <= MTU + 14);
+	MUST(f.n <= MTU + 14);
 	if (!packet_parse(&p, (struct slice){ .p = f.b, .n = f.n }, true) || p.proto != PROTO_UDP || p.to_port != 67)
 		return 0;
-	demand(p.payload.n >= 240);
+	MUST(p.payload.n >= 240);
 	w.xid = load_be32(p.payload.p + 4);
 	w.messages++;
 	return 0;
@@ -94,13 +87,13 @@ static int on_output(void *ctx, const struct slice *v, size_t nv)
 static void on_ready(void *ctx, const struct ip *ip)
 {
 	(void)ctx;
-	demand(ip->family == IP_V4 && ip->b[0] != 0 && ip->b[0] != 127 && ip->b[0] < 224);
+	MUST(ip->family == IP_V4 && ip->b[0] != 0 && ip->b[0] != 127 && ip->b[0] < 224);
 }
 
 static void on_failed(void *ctx, const struct fault *f)
 {
 	(void)ctx;
-	demand(f->err < 0 && f->text[0] != '\0');
+	MUST(f->err < 0 && f->text[0] != '\0');
 }
 
 static void on_kick(void *ctx)
@@ -115,7 +108,7 @@ static void link_up(void)
 	memcpy(facts.mac, our_mac, 6);
 	w.linked = true;
 	w.allowed += 2;
-	demand(w.ops->up(w.ns, &facts, &w.owner) == 0);
+	MUST(w.ops->up(w.ns, &facts, &w.owner) == 0);
 }
 
 /* --- what has to be true -------------------------------------------------------------------------------- */
@@ -124,15 +117,15 @@ static void check_config(const struct dhcp_config *c)
 {
 	size_t n = strnlen(c->domain, sizeof(c->domain));
 
-	demand(n <= HOST_MAX - 2 && (n == 0 || (c->domain[0] != '.' && c->domain[n - 1] != '.')));
-	demand(strspn(c->domain, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n);
-	demand(c->mtu == 0 || c->mtu >= 576);
-	demand(c->nroutes <= DHCP_ROUTES_MAX && (c->has_routes || c->nroutes == 0));
+	MUST(n <= HOST_MAX - 2 && (n == 0 || (c->domain[0] != '.' && c->domain[n - 1] != '.')));
+	MUST(strspn(c->domain, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n);
+	MUST(c->mtu == 0 || c->mtu >= 576);
+	MUST(c->nroutes <= DHCP_ROUTES_MAX && (c->has_routes || c->nroutes == 0));
 	for (unsigned i = 0; i < c->nroutes; i++) {
 		const struct dhcp_route *r = &c->routes[i];
 
-		demand(r->prefix <= 32 && (i == 0 || c->routes[i - 1].prefix >= r->prefix));
-		demand(dhcp_config_route(c, r->net) && dhcp_config_route(c, r->net)->prefix >= r->prefix);
+		MUST(r->prefix <= 32 && (i == 0 || c->routes[i - 1].prefix >= r->prefix));
+		MUST(dhcp_config_route(c, r->net) && dhcp_config_route(c, r->net)->prefix >= r->prefix);
 	}
 }
 
@@ -140,9 +133,9 @@ static void check_times(const struct dhcp *d)
 {
 	if (d->state != DHCP_STATE_BOUND && d->state != DHCP_STATE_RENEWING && d->state != DHCP_STATE_REBINDING)
 		return;
-	demand(d->t0_timeout == 0 ? d->t1_timeout == 0 && d->t2_timeout == 0 :
-				    d->t1_timeout < d->t2_timeout && d->t2_timeout < d->t0_timeout && d->t1_timeout > 0);
-	demand(d->t0_timeout == 0 || d->lease_used < d->t0_timeout);
+	MUST(d->t0_timeout == 0 ? d->t1_timeout == 0 && d->t2_timeout == 0 :
+				  d->t1_timeout < d->t2_timeout && d->t2_timeout < d->t0_timeout && d->t1_timeout > 0);
+	MUST(d->t0_timeout == 0 || d->lease_used < d->t0_timeout);
 }
 
 static void check(void)
@@ -151,14 +144,14 @@ static void check(void)
 
 	check_config(&w.ns->dhcp);
 	check_times(netif_dhcp_data(n));
-	demand(strcmp(w.ns->domain, w.ns->dhcp.domain) == 0);
-	demand(n->mtu >= 576 && n->mtu <= MTU);
-	demand(w.messages <= w.allowed);
+	MUST(strcmp(w.ns->domain, w.ns->dhcp.domain) == 0);
+	MUST(n->mtu >= 576 && n->mtu <= MTU);
+	MUST(w.messages <= w.allowed);
 	for (unsigned i = 0; i < 256; i += 5) {
 		ip4_addr_t to;
 
 		IP4_ADDR(&to, i, 168, 30, 1);
-		demand(netstack_hop4(&w.ns->netif, &to) || ip4_addr_isany(netif_ip4_gw(n)));
+		MUST(netstack_hop4(&w.ns->netif, &to) || ip4_addr_isany(netif_ip4_gw(n)));
 	}
 }
 
@@ -306,7 +299,7 @@ static void begin(void)
 	w.random = 1;
 	log_set_level(LOG_ERROR);
 	netstack_clock_set(fake_clock);
-	demand(uv_loop_init(&w.loop) == 0 && netstack_new(&w.ns, &w.loop, &conf) == 0);
+	MUST(uv_loop_init(&w.loop) == 0 && netstack_new(&w.ns, &w.loop, &conf) == 0);
 	w.ops = netstack_link_ops();
 	w.owner = (struct link_owner){ .output = on_output, .ready = on_ready, .failed = on_failed, .kick = on_kick };
 	link_up();
@@ -324,6 +317,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		toggle_link();
 	netstack_free(w.ns);
 	uv_run(&w.loop, UV_RUN_DEFAULT);
-	demand(uv_loop_close(&w.loop) == 0);
+	MUST(uv_loop_close(&w.loop) == 0);
 	return 0;
 }
