@@ -95,22 +95,6 @@ static void on_tunnel(void *ctx, struct target *t, struct slice early)
 
 static const struct http_client_events events = { .waiting = on_waiting, .over = on_over, .tunnel = on_tunnel };
 
-static void tcp_pair(int fds[2])
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t n = sizeof(a);
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(l, (struct sockaddr *)&a, n), 0);
-	assert_int_equal(listen(l, 1), 0);
-	assert_int_equal(getsockname(l, (struct sockaddr *)&a, &n), 0);
-	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(connect(fds[0], (struct sockaddr *)&a, n), 0);
-	fds[1] = accept(l, NULL, NULL);
-	assert_true(fds[1] >= 0);
-	close(l);
-}
-
 /* A client whose first bytes, @early, were read by somebody else. */
 static void bench_init(struct bench *b, const char *early)
 {
