@@ -3,6 +3,7 @@
 # make                  build/softsocks (the first time it fetches the libraries it is built from, see third_party/)
 # make check            unit tests and the fuzzing corpus: quick, no network; ONLY='test_rd*' for some of them
 # make test             everything: lint, check, check again with sanitizers, then test/interop against real servers
+# make test-browser     a headless browser through the proxy: test/browser; fetches Chromium if there is none (100 MB)
 # make demo             show it: test/demo
 # make fuzz T=NAME      fuzz one target of test/fuzz with clang, S=SECONDS (60)
 # make lint | tidy      our own rules | clang-tidy
@@ -51,7 +52,7 @@ LIBS   := -lm -ldl -lrt
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all check test demo fuzz lint tidy install clean distclean programs check-programs sanitized force
+.PHONY: all check test test-browser demo fuzz lint tidy install clean distclean programs check-programs sanitized force
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@)
 define compile
@@ -125,6 +126,8 @@ sanitized: programs
 	@$(MAKE) --no-print-directory SAN=address,undefined check-programs
 test: programs $(if $(SAN),,sanitized)
 	@OUT=$(OUT) test/run lint check $(if $(SAN),,sanitized) interop
+test-browser: all $(PEERS)
+	@OUT=$(OUT) RESULTS=$(OUT)/test-results-browser test/run browser
 demo: all $(PEERS)
 	@OUT=$(OUT) test/demo
 lint:
