@@ -3,7 +3,7 @@
 /* nsrelay.c - carries TCP connections and UDP datagrams through doors into another network, and breaks them when told.
  *
  *   nsrelay [-c SOCKET] FD=[udp:]ADDR:PORT...
- *   nsrelay -o ADDR -t PORT [-u FIRST-LAST] CMD [ARG]...
+ *   nsrelay -o ADDR -t PORT [-u FIRST-LAST]... CMD [ARG]...
  *   nsrelay -s SOCKET COMMAND
  *
  * Every FD is a listening socket (or, with udp:, a bound UDP one) that was opened in another network (the host's); what
@@ -44,6 +44,7 @@
 
 #define MAX_DOORS  24
 #define MAX_PEERS  64              /* UDP clients; the oldest makes room */
+#define MAX_RANGES 8               /* of UDP ports that -o opens */
 #define FIRST_FD   3               /* of the doors that -o opens */
 #define DATAGRAM   65536
 #define MAX_CONNS  512             /* further clients wait in the listen queue */
@@ -53,6 +54,11 @@ struct door {
 	int fd;
 	bool udp;
 	struct sockaddr_in to;
+};
+
+/* UDP ports to be opened. */
+struct range {
+	unsigned first, last;
 };
 
 /* A UDP client outside, and the socket that speaks for it inside. */
@@ -545,7 +551,7 @@ static unsigned open_door(const char *addr, unsigned port, bool udp, int place)
 	return ntohs(sin.sin_port);
 }
 
-static int open_doors(const char *addr, unsigned inside, unsigned first, unsigned last, char **cmd)
+static int open_doors(const char *addr, unsigned inside, const struct range *udp, int nudp, char **cmd)
 {
 	static char text[MAX_DOORS][48];
 	char *argv[64];
@@ -558,10 +564,12 @@ static int open_doors(const char *addr, unsigned inside, unsigned first, unsigne
 	printf("%u\n", open_door(addr, 0, false, FIRST_FD));
 	snprintf(text[d], sizeof(text[d]), "%d=127.0.0.1:%u", FIRST_FD, inside);
 	argv[n++] = text[d++];
-	for (unsigned port = first; port <= last && port > 0 && d < MAX_DOORS; port++) {
-		open_door(addr, port, true, FIRST_FD + d);
-		snprintf(text[d], sizeof(text[d]), "%d=udp:127.0.0.1:%u", FIRST_FD + d, port);
-		argv[n++] = text[d++];
+	for (const struct range *r = udp; r < udp + nudp; r++) {
+		for (unsigned port = r->first; port <= r->last && port > 0 && d < MAX_DOORS; port++) {
+			open_door(addr, port, true, FIRST_FD + d);
+			snprintf(text[d], sizeof(text[d]), "%d=udp:127.0.0.1:%u", FIRST_FD + d, port);
+			argv[n++] = text[d++];
+		}
 	}
 	argv[n] = NULL;
 	fflush(stdout);
@@ -574,7 +582,7 @@ static int open_doors(const char *addr, unsigned inside, unsigned first, unsigne
 static int usage(void)
 {
 	fputs("usage: nsrelay [-c SOCKET] FD=[udp:]ADDR:PORT...\n"
-	      "       nsrelay -o ADDR -t PORT [-u FIRST-LAST] CMD [ARG]...\n"
+	      "       nsrelay -o ADDR -t PORT [-u FIRST-LAST]... CMD [ARG]...\n"
 	      "       nsrelay -s SOCKET COMMAND\n", stderr);
 	return 2;
 }
@@ -582,8 +590,9 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	const char *addr = NULL, *to = NULL;
-	unsigned inside = 0, first = 0, last = 0;
-	int c;
+	struct range udp[MAX_RANGES];
+	unsigned inside = 0;
+	int c, nudp = 0;
 
 	while ((c = getopt(argc, argv, "+c:o:t:u:s:")) != -1) {
 		if (c == 'c')
@@ -594,15 +603,18 @@ int main(int argc, char **argv)
 			to = optarg;
 		else if (c == 't')
 			inside = (unsigned)atoi(optarg);
-		else if (c != 'u' || sscanf(optarg, "%u-%u", &first, &last) != 2)
+		else if (c != 'u' || nudp == MAX_RANGES ||
+			 sscanf(optarg, "%u-%u", &udp[nudp].first, &udp[nudp].last) != 2)
 			return usage();
+		else
+			nudp++;
 	}
 	argv += optind;
 	argc -= optind;
 	if (to)
 		return argc == 1 ? tell(to, argv[0]) : usage();
 	if (addr)
-		return argc >= 1 && inside > 0 ? open_doors(addr, inside, first, last, argv) : usage();
+		return argc >= 1 && inside > 0 ? open_doors(addr, inside, udp, nudp, argv) : usage();
 	if (argc < 1 || argc > MAX_DOORS)
 		return usage();
 	for (ndoors = 0; ndoors < argc; ndoors++) {
