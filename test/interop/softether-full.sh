@@ -164,12 +164,14 @@ connections_tests()
 	t one-of-8-lost same_session during 100000000 break_it "drop 3"
 	t the-server-lists-8-again listed "Number of TCP Connections" 8
 	t all-lost-for-5-s same_session during 100000000 outage "drop all"
-	t three-are-back doors_open 3
-	t one-of-several-reset during 50000000 break_it "cut 3"
+	t stops-when-asked-8 stops_when_asked
+	t connect-3 connect_door --tcp-connections 3 --udp-acceleration off
+	t three-through-the-door doors_open 3
+	t one-of-3-reset during 50000000 break_it "cut 3"
 	t page-after-one-reset page_by_address
 	t all-reset-for-5-s during 50000000 outage "cut all"
 	t page-after-all-reset page_by_address
-	t stops-when-asked-8 stops_when_asked
+	t stops-when-asked-3 stops_when_asked
 }
 
 # --- UDP acceleration -------------------------------------------------------------------------------------------------
