@@ -307,6 +307,10 @@ static void put_node(struct se_packer *k, const struct wire_facts *wire, const s
 	se_put_int_swapped(k, "ServerProductBuild", hello->build);
 	se_put_str(k, "ServerHostname", wire->host);
 	se_put_int_swapped(k, "ServerPort2", wire->port);
+	/* Who names no IPv4 address is taken for a client on IPv6, and by default the hub then takes the router out of what
+	 * the private network's routers say: no IPv6 in there but to neighbours, 4.7. */
+	if (wire->local.ip.family == IP_V4)
+		put_ip(k, "ClientIpAddress", &wire->local.ip);
 	se_put_str(k, "ClientOsName", SYSTEM);
 	se_put_data(k, "UniqueId", ident->node, sizeof(ident->node));
 	for (size_t i = 0; i < ARRAY_LEN(zeros); i++)

@@ -382,7 +382,7 @@ static void test_options(void **state)
 					     "support_hmac_on_bulk_of_rudp", "support_udp_recovery",
 					     "rudp_bulk_max_version" };
 	static const char *const never[] = { "use_udp_acceleration", "use_fast_rc4", "branded_ctos",
-					     "udp_acceleration_client_ip", "ClientHostname", "ClientIpAddress" };
+					     "udp_acceleration_client_ip", "ClientHostname", "ClientOsProductId" };
 	struct se_login_terms terms = se_login_terms_of(&conf, &wire);
 
 	(void)state;
@@ -396,6 +396,8 @@ static void test_options(void **state)
 	assert_data("unique_id", ident.machine, sizeof(ident.machine));
 	assert_hex("UniqueId", "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a");
 	assert_int("ServerPort2", 0xbb010000); /* 443 the other way round, 4.7 */
+	assert_int("ClientIpAddress", 0x070200c0); /* 0 would be a client on IPv6, 4.7 */
+	assert_int("ClientIpAddress@ipv6_bool", 0);
 
 	conf.compress = true;
 	wire.carries_datagrams = true;

@@ -322,7 +322,7 @@ static void test_login_request(void **state)
 	};
 	static const char *const never[] = {
 		"use_fast_rc4", "use_udp_acceleration", "plain_password", "cert", "ticket", "ClientHostname",
-		"ClientOsProductId", "ClientIpAddress", "branded_ctos", "adjust_mss",
+		"ClientOsProductId", "branded_ctos", "adjust_mss",
 	};
 	struct se_bytes proof = { 0 };
 	struct se_request req;
