@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* se_pool.c - the connections of a session that is up (softether-protocol.md 6.3, 6.4, 6.8, 7).
  *
- * There should be s->wanted of them. As long as there are fewer, one is dialed every SE_DIAL_MS; those that are being set
- * up count. A dial that fails makes the pause longer, one that succeeds makes it short again. With none left, it is short
+ * There should be s->wanted of them, and never more are asked for than the server grants. As long as there are fewer, one is
+ * dialed every SE_DIAL_MS; those that are being set up count. A dial that fails makes the pause longer, one that succeeds
+ * makes it short again: a server that says "too many" counts some that are gone, and will notice. With none left, it is short
  * as well: then every second counts, because the server keeps a session without connections for no longer than the
  * timeout that we keep to as well.
  *
@@ -19,7 +20,6 @@
 
 #define ERROR_NO_SESSION 13u /* 5.4: also after an administrator's end, 12.1 */
 #define ERROR_WRONG_PROTOCOL 14u
-#define ERROR_TOO_MANY 15u
 
 static unsigned count(const struct softether *s, enum se_channel_state from, enum se_channel_state to)
 {
@@ -151,8 +151,6 @@ static int on_joined(struct softether *s, unsigned k, const struct se_pack *p, s
 /* Returns true with s->detail if the session is dead. Else this channel is, by @f. */
 static bool on_refusal(struct softether *s, uint32_t error, struct fault *f)
 {
-	unsigned live = se_pool_live(s);
-
 	se_error_fault(f, error, SE_ADDITIONAL, s->account.user);
 	switch (error) {
 	case ERROR_NO_SESSION:
@@ -163,11 +161,7 @@ static bool on_refusal(struct softether *s, uint32_t error, struct fault *f)
 		s->detail.err = VE_LOST;
 		s->detail.final = false;
 		return true;
-	case ERROR_TOO_MANY:
-		if (live > 0) /* else it counts one that is gone: it will notice */
-			s->wanted = live;
-		break;
-	default:
+	default: /* 15, too many connections, among them: the server still counts some that are gone, until it notices */
 		break;
 	}
 	return false;
