@@ -39,7 +39,7 @@ tool()
 	local name=$1 d
 	shift
 	LIBRARIES=
-	TOOL=$(PATH=$PATH:/usr/sbin:/sbin command -v "$name") && return
+	TOOL=$(PATH=$PATH:/usr/sbin:/sbin command -v "$name") && [[ $TOOL != "$clients"/* ]] && return
 	third_party/apt debs "$clients" "$@" > "$WORK/apt" 2>&1 || { skip "$name" "$(tail -n 1 "$WORK/apt")"; return 1; }
 	for d in "$clients"/usr/lib/*-linux-gnu "$clients"/lib/*-linux-gnu; do
 		LIBRARIES=$d${LIBRARIES:+:$LIBRARIES}
@@ -527,7 +527,8 @@ while True:
 
 relay()	# relay ADDR PORT: sets relay_port
 {
-	"$python" -c "$udp_relay" "$PROXY" "$1" "$2" "$clients/usr/lib/python3/dist-packages" > "$WORK/relay.port" 2> "$WORK/relay.log" &
+	LD_LIBRARY_PATH=$python_libraries${LD_LIBRARY_PATH:+${python_libraries:+:}$LD_LIBRARY_PATH} \
+		"$python" -c "$udp_relay" "$PROXY" "$1" "$2" "$clients/usr/lib/python3/dist-packages" > "$WORK/relay.port" 2> "$WORK/relay.log" &
 	PIDS+=($!)
 	await_file "$WORK/relay.port" || { why "$(cat "$WORK/relay.log")"; return 1; }
 	relay_port=$(cat "$WORK/relay.port")
@@ -541,7 +542,7 @@ dig_says()	# dig_says TEXT ARG...
 	grep -qF -- "$text" "$WORK/dug" || why "not \"$text\": $(cat "$WORK/dug")"
 }
 
-if tool python3 python3 && python=$TOOL && tool dig bind9-dnsutils && dig=$TOOL dig_libraries=$LIBRARIES; then
+if tool python3 python3 && python=$TOOL python_libraries=$LIBRARIES && tool dig bind9-dnsutils && dig=$TOOL dig_libraries=$LIBRARIES; then
 	if third_party/apt debs "$clients" python3-socks > "$WORK/apt" 2>&1; then
 		t udp-relay relay "$DNS_ADDR" 53
 		t udp-dig-a dig_says "$WEB_ADDR" +short "$WEB_NAME" A
