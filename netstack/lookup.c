@@ -44,12 +44,31 @@ static bool is_literal(struct lookup *l, const char *name)
 	return true;
 }
 
+/* Where the answer comes from: none without a link, what is known, the name itself, or the resolver, whose answer comes
+ * later. Returns 0, or why nothing will ever come. */
+static int ask(struct lookup *l, const char *name)
+{
+	struct ip_set found;
+	int r;
+
+	if (!l->ns->ready) {
+		answer(l, VE_DOWN, NULL);
+	} else if (resolve_cached(l->ns, name, &found)) {
+		answer(l, 0, &found);
+	} else if (!is_literal(l, name)) {
+		r = resolve_start(l->ns, name, &l->waiter);
+		if (r != VE_RESOLVE)
+			return r;
+		answer(l, VE_RESOLVE, NULL);
+	}
+	return 0;
+}
+
 int lookup_new(struct lookup **ret, struct netstack *ns, const char *name,
 	       void (*done)(void *ctx, int err, const struct ip *ips, unsigned n), void *ctx)
 {
 	struct lookup *l = calloc(1, sizeof(*l));
-	struct ip_set found;
-	int r = 0;
+	int r;
 
 	if (!l)
 		return VE_NOMEM;
@@ -61,16 +80,9 @@ int lookup_new(struct lookup **ret, struct netstack *ns, const char *name,
 	list_init(&l->waiter.node);
 	list_init(&l->ready);
 	netstack_enter(ns);
-	if (!ns->ready)
-		answer(l, VE_DOWN, NULL);
-	else if (resolve_cached(ns, name, &found))
-		answer(l, 0, &found);
-	else if (!is_literal(l, name))
-		r = resolve_start(ns, name, &l->waiter);
-	if (r == VE_RESOLVE)
-		answer(l, VE_RESOLVE, NULL);
+	r = ask(l, name);
 	netstack_leave(ns);
-	if (r != 0 && r != VE_RESOLVE) {
+	if (r != 0) {
 		free(l);
 		return r;
 	}
