@@ -38,6 +38,16 @@ static void expect_closed(const struct rig *r, int err, bool final, const char *
 	assert_null(strstr(r->fault.text, "secret"));
 }
 
+/* A session with a server that goes so far and no further. */
+static void to_stage(struct rig *r, enum rig_stage stage)
+{
+	rig_init(r);
+	r->stage = stage;
+	rig_start(r);
+	rig_run(r);
+	assert_int_equal(r->closes, 0);
+}
+
 /* --- login -------------------------------------------------------------------------------------------- */
 
 static void expect_facts(const struct rig *r)
@@ -299,10 +309,7 @@ static void test_binding_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i <= ARRAY_LEN(aborts); i++) {
-		rig_init(&r);
-		r.stage = RIG_LOGIN;
-		rig_start(&r);
-		rig_run(&r);
+		to_stage(&r, RIG_LOGIN);
 		assert_int_equal(r.connected, 1);
 		/* One packet of a network protocol proves nothing. */
 		rig_give_ppp(&r, "8021 01 6e 000a 03060a580001");
@@ -322,20 +329,14 @@ static void test_binding_refused(void **state)
 		rig_fini(&r);
 	}
 	/* Once an answer to a request of ours has come, it was accepted. */
-	rig_init(&r);
-	r.stage = RIG_LOGIN;
-	rig_start(&r);
-	rig_run(&r);
+	to_stage(&r, RIG_LOGIN);
 	rig_give_ppp(&r, "8021 04 01 000a 840600000000");
 	rig_give_hex(&r, aborts[0]);
 	rig_wait(&r, 1000);
 	expect_closed(&r, VE_ADDRESS, false, "status 7 (invalid frame received)");
 	rig_fini(&r);
 	/* So says SoftEther's echo. */
-	rig_init(&r);
-	r.stage = RIG_LOGIN;
-	rig_start(&r);
-	rig_run(&r);
+	to_stage(&r, RIG_LOGIN);
 	rig_give_hex(&r, "10010008 0008 0000");
 	rig_eof(&r);
 	expect_closed(&r, VE_ADDRESS, false, "closed the connection");
@@ -355,10 +356,7 @@ static void test_no_binding_offered(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(acks); i++) {
-		rig_init(&r);
-		r.stage = RIG_HTTP;
-		rig_start(&r);
-		rig_run(&r);
+		to_stage(&r, RIG_HTTP);
 		rig_give_hex(&r, acks[i]);
 		rig_run(&r);
 		assert_int_equal(r.aborts, 1);
@@ -374,10 +372,7 @@ static void test_naks(void **state)
 	static struct rig r;
 
 	(void)state;
-	rig_init(&r);
-	r.stage = RIG_HTTP;
-	rig_start(&r);
-	rig_run(&r);
+	to_stage(&r, RIG_HTTP);
 	for (unsigned i = 0; i < 3; i++) {
 		r.requested = false;
 		r.now += 59000; /* each one starts the timer anew */
@@ -399,10 +394,7 @@ static void test_insisting_on_pap(void **state)
 	static struct rig r;
 
 	(void)state;
-	rig_init(&r);
-	r.stage = RIG_CALL;
-	rig_start(&r);
-	rig_run(&r);
+	to_stage(&r, RIG_CALL);
 	for (unsigned i = 0; i < 3; i++)
 		rig_give_ppp(&r, "c021 01 00 0008 0304c023");
 	rig_wait(&r, 10000);
@@ -432,10 +424,7 @@ static void fall_silent(enum rig_stage stage, uint64_t after, int err, const cha
 {
 	static struct rig r;
 
-	rig_init(&r);
-	r.stage = stage;
-	rig_start(&r);
-	rig_run(&r);
+	to_stage(&r, stage);
 	r.mute = true;
 	rig_wait(&r, after - 1);
 	if (r.closes)
@@ -548,19 +537,13 @@ static void test_echo_requests(void **state)
 	static struct rig r;
 
 	(void)state;
-	rig_init(&r);
-	r.stage = RIG_HTTP;
-	rig_start(&r);
-	rig_run(&r);
+	to_stage(&r, RIG_HTTP);
 	rig_give_hex(&r, "10010008 0008 0000"); /* before the call: neither answered nor held against it */
 	rig_run(&r);
 	assert_int_equal(r.echo_responses, 0);
 	assert_int_equal(r.closes + r.aborts, 0);
 	rig_fini(&r);
-	rig_init(&r);
-	r.stage = RIG_CALL;
-	rig_start(&r);
-	rig_run(&r);
+	to_stage(&r, RIG_CALL);
 	rig_give_hex(&r, "10010008 0008 0000");
 	rig_give_hex(&r, "10010008 0009 0000");
 	rig_run(&r);
@@ -592,15 +575,6 @@ static const struct {
 	{ VE_PROTO, "verdict" },
 	{ VE_LOST, "the server" },
 };
-
-static void to_stage(struct rig *r, enum rig_stage stage)
-{
-	rig_init(r);
-	r->stage = stage;
-	rig_start(r);
-	rig_run(r);
-	assert_int_equal(r->closes, 0);
-}
 
 static void test_abort_in_every_phase(void **state)
 {
@@ -1109,10 +1083,7 @@ static void test_no_name_server(void **state)
 	static struct rig r;
 
 	(void)state;
-	rig_init(&r);
-	r.stage = RIG_LOGIN;
-	rig_start(&r);
-	rig_run(&r);
+	to_stage(&r, RIG_LOGIN);
 	rig_give_ppp(&r, "c021 08 32 0014 8057 0101000e010a0000000000000000");
 	rig_give_ppp(&r, "8021 01 31 000a 03060a010001");
 	rig_give_ppp(&r, "8021 04 01 001c 810600000000 820600000000 830600000000 840600000000");
@@ -1130,10 +1101,7 @@ static void test_ip6_alone(void **state)
 	static struct rig r;
 
 	(void)state;
-	rig_init(&r);
-	r.stage = RIG_LOGIN;
-	rig_start(&r);
-	rig_run(&r);
+	to_stage(&r, RIG_LOGIN);
 	rig_give_ppp(&r, "8057 01 33 000e 010a0000000000000001");
 	rig_give_ppp(&r, "8057 02 01 000e 010a 05060708090a0b0c");
 	rig_give_ppp(&r, "8021 04 01 000a 030600000000");
