@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* se_world.inc.h - a SoftEther session with all its wires, in virtual time, for the tests of what happens after, and
- * around, the login. Included by programs that have cmocka.
+/* se_world.inc.h - a SoftEther session with all its wires, in virtual time. Included by programs that have cmocka.
  *
  * The test is the server: it opens the wires that were dialed, answers what came on them, sees the datagrams. The bytes
  * are those of test/support/se_peer.h. */
@@ -27,7 +26,9 @@ struct world {
 	struct wire_facts wire[WIRES];
 	struct session_env env;
 	uint64_t now;
-	uint8_t next_random;
+	uint8_t next_random;     /* each byte is one more than the last ... */
+	const uint8_t *script;   /* ... unless the test says what comes */
+	size_t script_left;
 
 	struct se_bytes sent[WIRES]; /* by the session, as far as it was fetched */
 	bool open[WIRES];
@@ -46,6 +47,8 @@ static inline void give_random(void *ctx, void *to, size_t n)
 	struct world *w = ctx;
 	uint8_t *p = to;
 
+	for (; n > 0 && w->script_left > 0; n--, w->script_left--)
+		*p++ = *w->script++;
 	while (n-- > 0)
 		*p++ = w->next_random++;
 }
@@ -71,6 +74,7 @@ static inline void world_init(struct world *w, unsigned connections)
 	w->conf.user = "alice";
 	w->conf.password = "Secret123";
 	w->conf.hub = "OFFICE";
+	memset(w->conf.installation_id, 7, sizeof(w->conf.installation_id));
 	w->conf.tcp_connections = connections;
 	for (unsigned k = 0; k < WIRES; k++)
 		set_wire(w, k);
@@ -151,14 +155,17 @@ static inline void take_events(struct world *w)
 		assert_true(w->ops->deadline(w->s) == UINT64_MAX);
 }
 
+/* The wires take all there is, but not at once. */
 static inline void send_all(struct world *w)
 {
 	for (unsigned k = 0; k < WIRES; k++) {
 		struct slice s;
 
 		while (w->open[k] && (s = w->ops->tx_peek(w->s, k)).n > 0) {
-			se_bytes_add(&w->sent[k], s.p, s.n);
-			w->ops->tx_consume(w->s, k, s.n, w->now);
+			size_t n = s.n > 5 ? s.n / 2 : s.n;
+
+			se_bytes_add(&w->sent[k], s.p, n);
+			w->ops->tx_consume(w->s, k, n, w->now);
 		}
 	}
 	take_events(w);
@@ -222,6 +229,7 @@ static inline void give_empty_unit(struct world *w, unsigned k)
 static inline void world_start(struct world *w)
 {
 	assert_int_equal(w->ops->create(&w->s, &w->conf, &w->wire[0], &w->env, w->now), 0);
+	assert_ptr_equal(w->s->ops, w->ops);
 	w->open[0] = true;
 	take_events(w);
 }

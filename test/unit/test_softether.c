@@ -1,251 +1,69 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_softether.c - the SoftEther session against a scripted server, in virtual time.
  *
- * The server is bytes from test/support/se_peer.h. A struct world holds one session, the clock, the
- * randomness, and what the session has said and reported so far; it checks what must hold at every moment. */
+ * What is said and done with one connection; test_se_pool.c has those of many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 #include <cmocka.h>
 
-#include "core/limits.h"
-#include "core/rd.h"
-#include "core/session.h"
 #include "core/softether/se_error.h"
 #include "core/softether/se_text.h"
-#include "core/softether/softether.h"
-#include "test/support/closed.h"
-#include "test/support/se_peer.h"
+#include "test/unit/se_world.inc.h"
 
 #define OPS (&softether_session_ops)
-#define WHO "softether vpn.example.com:443: "
-#define START 1000000u
 
-struct world {
-	struct session *s;
-	struct session_conf conf;
-	struct wire_facts wire;
-	struct session_env env;
-	uint64_t now;
-	uint8_t next_random;     /* each byte is one more than the last ... */
-	const uint8_t *script;   /* ... unless the test says what comes */
-	size_t script_left;
-
-	struct se_bytes sent;    /* by the session, as far as send_all() has fetched it */
-	struct se_bytes frames;  /* each with its length before it */
-	unsigned nframes, ready, rooms, notices, dials, closed;
-	struct link_facts facts;
-	struct se_bytes notice;
-	struct fault fault;
-};
-
-static void give_random(void *ctx, void *to, size_t n)
+/* A session whose wire has just come up. */
+static void begin(struct world *w)
 {
-	struct world *w = ctx;
-	uint8_t *p = to;
-
-	while (n-- > 0) {
-		if (w->script_left > 0) {
-			*p++ = *w->script++;
-			w->script_left--;
-		} else {
-			*p++ = w->next_random++;
-		}
-	}
+	world_init(w, 1);
+	world_start(w);
 }
 
-static void world_init(struct world *w)
+static void hello(struct world *w)
 {
-	memset(w, 0, sizeof(*w));
-	w->now = START;
-	w->conf.user = "alice";
-	w->conf.password = "Secret123";
-	w->conf.hub = "OFFICE";
-	memset(w->conf.installation_id, 7, sizeof(w->conf.installation_id));
-	w->wire.verified = true;
-	w->wire.port = 443;
-	strcpy(w->wire.host, "vpn.example.com");
-	for (unsigned i = 0; i < 32; i++)
-		w->wire.cert_sha256[i] = (uint8_t)(0xa0 + i);
-	w->env.random = give_random;
-	w->env.ctx = w;
-}
-
-static void world_start(struct world *w)
-{
-	assert_int_equal(OPS->create(&w->s, &w->conf, &w->wire, &w->env, w->now), 0);
-	assert_ptr_equal(w->s->ops, OPS);
-}
-
-static void world_fini(struct world *w)
-{
-	OPS->destroy(w->s);
-	se_bytes_free(&w->sent);
-	se_bytes_free(&w->frames);
-	se_bytes_free(&w->notice);
-	w->s = NULL;
-}
-
-static void on_event(struct world *w, const struct session_event *ev)
-{
-	assert_int_equal(w->closed, 0); /* CLOSED is the last event */
-	switch (ev->type) {
-	case SESSION_READY:
-		assert_int_equal(w->ready, 0);
-		w->ready++;
-		w->facts = *ev->facts;
-		break;
-	case SESSION_FRAME:
-		assert_int_equal(w->ready, 1);
-		assert_in_range(ev->frame.n, FRAME_MIN, FRAME_MAX);
-		se_bytes_u32(&w->frames, (uint32_t)ev->frame.n);
-		se_bytes_add(&w->frames, ev->frame.p, ev->frame.n);
-		w->nframes++;
-		break;
-	case SESSION_ROOM:
-		w->rooms++;
-		break;
-	case SESSION_NOTICE:
-		w->notices++;
-		w->notice.n = 0;
-		se_bytes_add(&w->notice, ev->text, strlen(ev->text) + 1);
-		break;
-	case SESSION_DIAL: /* what more than one channel does is in test_se_pool.c */
-		w->dials++;
-		break;
-	case SESSION_HANGUP:
-		break;
-	case SESSION_CLOSED:
-		w->closed++;
-		w->fault = *ev->fault;
-		assert_int_not_equal(w->fault.err, 0);
-		break;
-	}
-}
-
-static void take_events(struct world *w)
-{
-	struct session_event ev;
-
-	while (OPS->next_event(w->s, &ev, w->now))
-		on_event(w, &ev);
-	assert_false(OPS->next_event(w->s, &ev, w->now));
-	if (w->closed)
-		assert_true(OPS->deadline(w->s) == UINT64_MAX);
-}
-
-static void send_all(struct world *w)
-{
-	struct slice s;
-
-	while ((s = OPS->tx_peek(w->s, 0)).n > 0) {
-		size_t n = s.n > 5 ? s.n / 2 : s.n;
-
-		se_bytes_add(&w->sent, s.p, n);
-		OPS->tx_consume(w->s, 0, n, w->now);
-	}
-	take_events(w);
-}
-
-/* Bytes from the server, then what they cause. */
-static void give(struct world *w, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		size_t room;
-		uint8_t *to = OPS->rx_reserve(w->s, 0, &room);
-
-		assert_true(room > 0);
-		room = min_size(room, n);
-		memcpy(to, p, room);
-		OPS->rx_commit(w->s, 0, room, w->now);
-		p += room;
-		n -= room;
-		take_events(w);
-	}
-	send_all(w);
-}
-
-static void give_bytes(struct world *w, const struct se_bytes *b)
-{
-	give(w, b->p, b->n);
-}
-
-/* One answer with this body; the body is freed. */
-static void give_answer(struct world *w, struct se_bytes *body)
-{
-	struct se_bytes b = { 0 };
-
-	se_peer_answer(&b, body);
-	give_bytes(w, &b);
-	se_bytes_free(&b);
-	se_bytes_free(body);
-}
-
-static void give_hello(struct world *w)
-{
-	struct se_bytes b = { 0 };
-
-	send_all(w);
-	se_peer_hello(&b);
-	give_answer(w, &b);
+	give_hello(w, 0);
 	assert_string_equal(OPS->state_name(w->s), "login");
 }
 
-static void give_welcome(struct world *w, uint32_t timeout_ms)
+static void welcome(struct world *w, uint32_t timeout_ms)
 {
 	struct se_bytes b = { 0 };
 
 	se_peer_welcome(&b, timeout_ms);
-	give_answer(w, &b);
+	give_answer(w, 0, &b);
 	assert_string_equal(OPS->state_name(w->s), "up");
 	assert_int_equal(w->ready, 1);
 }
 
 /* A session that is up, with nothing kept of what was said on the way. */
-static void world_up(struct world *w)
+static void up(struct world *w)
 {
-	world_init(w);
-	world_start(w);
-	give_hello(w);
-	give_welcome(w, 20000);
-	w->sent.n = 0;
+	begin(w);
+	hello(w);
+	welcome(w, 20000);
+	w->sent[0].n = 0;
 }
 
-static void at(struct world *w, uint64_t now)
-{
-	w->now = now;
-	OPS->tick(w->s, now);
-	take_events(w);
-	assert_true(OPS->deadline(w->s) > now); /* no driver spins */
-}
-
-static void assert_closed(struct world *w, int err, bool final, const char *text)
+/* It is over, for this reason, and nothing can bring it back. */
+static void assert_over(struct world *w, int err, bool final, const char *text)
 {
 	static const struct slice frame = { .p = (const uint8_t *)"0123456789abcdef", .n = 16 };
 
-	assert_int_equal(w->closed, 1);
-	assert_string_equal(w->fault.text, text);
-	assert_int_equal(w->fault.err, err);
-	assert_int_equal(w->fault.final, final);
-	assert_string_equal(OPS->state_name(w->s), "closed");
+	assert_closed(w, err, final, text);
 	assert_int_equal(OPS->output(w->s, &frame, 1), VE_DOWN);
-	/* and nothing can bring it back */
-	give(w, (const uint8_t *)"HTTP/1.1 200 OK\r\n\r\n", 19);
-	OPS->channel_closed(w->s, 0, &closed_in_order, w->now);
+	w->open[0] = true; /* whatever the session believes */
+	give(w, 0, "HTTP/1.1 200 OK\r\n\r\n", 19);
+	wire_down(w, 0, &closed_in_order);
 	at(w, w->now + 1000000);
 	OPS->stop(w->s, w->now);
 	take_events(w);
 	assert_int_equal(w->closed, 1);
 }
 
-/* --- what we say
- * ------------------------------------------------------------------------------------------------ */
+/* --- what we say --------------------------------------------------------------------------------------------------- */
 
 static void test_signature(void **state)
 {
@@ -253,12 +71,11 @@ static void test_signature(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
+	begin(&w);
 	assert_string_equal(OPS->state_name(w.s), "hello");
 	assert_true(OPS->tx_peek(w.s, 0).n > 0);
 	send_all(&w);
-	assert_int_equal(se_peer_request(w.sent.p, w.sent.n, &req), w.sent.n);
+	assert_int_equal(se_peer_request(w.sent[0].p, w.sent[0].n, &req), w.sent[0].n);
 	assert_string_equal(req.line, "POST /vpnsvc/connect.cgi HTTP/1.1");
 	assert_string_equal(req.host, "vpn.example.com");
 	assert_int_equal(req.size, 10);
@@ -299,15 +116,15 @@ static void find_none(const struct se_request *req, const char *name)
 	assert_int_equal(se_peer_find(req->body, req->size, name, &p, &size), -1);
 }
 
-/* The login that the session in @w says after the Hello; borrowed from w->sent. */
+/* The login that the session in @w says after the Hello; borrowed from w->sent[0]. */
 static struct se_request login_of(struct world *w)
 {
 	struct se_request req;
 
 	send_all(w);
-	w->sent.n = 0;
-	give_hello(w);
-	assert_int_equal(se_peer_request(w->sent.p, w->sent.n, &req), w->sent.n);
+	w->sent[0].n = 0;
+	hello(w);
+	assert_int_equal(se_peer_request(w->sent[0].p, w->sent[0].n, &req), w->sent[0].n);
 	assert_string_equal(req.line, "POST /vpnsvc/vpn.cgi HTTP/1.1");
 	assert_string_equal(req.type, "application/octet-stream");
 	return req;
@@ -331,8 +148,7 @@ static void test_login_request(void **state)
 	size_t n;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
+	begin(&w);
 	req = login_of(&w);
 	find_str(&req, "method", "login");
 	find_str(&req, "hubname", "OFFICE"); /* once: HubName would abort here */
@@ -383,7 +199,7 @@ static void test_padding_sizes(void **state)
 		const uint8_t *p;
 		size_t n;
 
-		world_init(&w);
+		world_init(&w, 1);
 		w.script = (const uint8_t *)&cases[i].draw;
 		w.script_left = 2;
 		world_start(&w);
@@ -402,10 +218,10 @@ static void test_anonymous(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
+	world_init(&w, 1);
 	w.conf.user = "";
 	w.conf.password = NULL;
-	w.wire.verified = false; /* nothing secret is said */
+	w.wire[0].verified = false; /* nothing secret is said */
 	world_start(&w);
 	req = login_of(&w);
 	find_int(&req, "authtype", "00000000");
@@ -423,13 +239,13 @@ static void test_longest_names(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
+	world_init(&w, 1);
 	memset(user, 'u', sizeof(user));
 	memset(hub, 'h', sizeof(hub));
 	user[USER_MAX] = hub[USER_MAX] = '\0';
-	memset(w.wire.host, 'n', HOST_MAX);
-	w.wire.host[HOST_MAX] = '\0';
-	w.wire.port = 65535;
+	memset(w.wire[0].host, 'n', HOST_MAX);
+	w.wire[0].host[HOST_MAX] = '\0';
+	w.wire[0].port = 65535;
 	w.conf.user = user;
 	w.conf.hub = hub;
 	w.script = (const uint8_t *)&draw;
@@ -438,12 +254,12 @@ static void test_longest_names(void **state)
 	req = login_of(&w);
 	find_str(&req, "username", user);
 	find_str(&req, "hubname", hub);
-	find_str(&req, "ServerHostname", w.wire.host);
-	assert_string_equal(req.host, w.wire.host);
+	find_str(&req, "ServerHostname", w.wire[0].host);
+	assert_string_equal(req.host, w.wire[0].host);
 	/* a fault on the longest name is still one line */
 	se_peer_pack(&b);
 	se_peer_int(&b, "error", 149);
-	give_answer(&w, &b);
+	give_answer(&w, 0, &b);
 	assert_int_equal(w.closed, 1);
 	assert_non_null(strstr(w.fault.text, "error 149"));
 	world_fini(&w);
@@ -458,7 +274,7 @@ static void test_conf_that_lacks_something(void **state)
 	memset(too_long, 'x', sizeof(too_long));
 	too_long[USER_MAX + 1] = '\0';
 	for (int i = 0; i < 10; i++) {
-		world_init(&w);
+		world_init(&w, 1);
 		switch (i) {
 		case 0: w.conf.hub = NULL; break;
 		case 1: w.conf.hub = ""; break;
@@ -466,12 +282,12 @@ static void test_conf_that_lacks_something(void **state)
 		case 3: w.conf.user = NULL; break;
 		case 4: w.conf.user = too_long; break;
 		case 5: w.conf.user = ""; break; /* with a password */
-		case 6: w.wire.host[0] = '\0'; break;
-		case 7: strcpy(w.wire.host, "a b"); break;
-		case 8: strcpy(w.wire.host, "a\r\nX: y"); break;
-		default: memset(w.wire.host, 'x', sizeof(w.wire.host)); break;
+		case 6: w.wire[0].host[0] = '\0'; break;
+		case 7: strcpy(w.wire[0].host, "a b"); break;
+		case 8: strcpy(w.wire[0].host, "a\r\nX: y"); break;
+		default: memset(w.wire[0].host, 'x', sizeof(w.wire[0].host)); break;
 		}
-		assert_int_equal(OPS->create(&w.s, &w.conf, &w.wire, &w.env, w.now), VE_USAGE);
+		assert_int_equal(OPS->create(&w.s, &w.conf, &w.wire[0], &w.env, w.now), VE_USAGE);
 		assert_null(w.s);
 	}
 	OPS->destroy(NULL);
@@ -483,29 +299,28 @@ static void test_address_of_version_6(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	strcpy(w.wire.host, "2001:db8::1");
-	w.wire.port = 992;
+	world_init(&w, 1);
+	strcpy(w.wire[0].host, "2001:db8::1");
+	w.wire[0].port = 992;
 	world_start(&w);
 	send_all(&w);
-	assert_int_equal(se_peer_request(w.sent.p, w.sent.n, &req), w.sent.n);
+	assert_int_equal(se_peer_request(w.sent[0].p, w.sent[0].n, &req), w.sent[0].n);
 	assert_string_equal(req.host, "[2001:db8::1]");
 	OPS->stop(w.s, w.now);
 	take_events(&w);
-	assert_closed(&w, VE_CANCELED, false, "softether [2001:db8::1]:992: stopped");
+	assert_over(&w, VE_CANCELED, false, "softether [2001:db8::1]:992: stopped");
 	world_fini(&w);
 }
 
-/* --- whom we say it to
- * ------------------------------------------------------------------------------------------ */
+/* --- whom we say it to --------------------------------------------------------------------------------------------- */
 
 static void test_unverified_server_gets_no_password(void **state)
 {
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	w.wire.verified = false;
+	world_init(&w, 1);
+	w.wire[0].verified = false;
 	world_start(&w);
 	assert_int_equal(OPS->tx_peek(w.s, 0).n, 0);
 	assert_true(OPS->deadline(w.s) == UINT64_MAX);
@@ -514,8 +329,8 @@ static void test_unverified_server_gets_no_password(void **state)
 			       "--pin sha256:a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9ba"
 			       "bbbcbdbebf, "));
 	assert_non_null(strstr(w.fault.text, "--insecure"));
-	assert_closed(&w, VE_AUTH, true, w.fault.text);
-	assert_int_equal(w.sent.n, 0);
+	assert_over(&w, VE_AUTH, true, w.fault.text);
+	assert_int_equal(w.sent[0].n, 0);
 	world_fini(&w);
 }
 
@@ -524,18 +339,17 @@ static void test_unverified_server_with_consent(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	w.wire.verified = false;
+	world_init(&w, 1);
+	w.wire[0].verified = false;
 	w.conf.allow_unverified = true;
 	world_start(&w);
-	give_hello(&w);
-	give_welcome(&w, 20000);
+	hello(&w);
+	welcome(&w, 20000);
 	assert_int_equal(w.ready, 1);
 	world_fini(&w);
 }
 
-/* The proof of the password is gone from the queue once the wire has it, the challenge once it is answered.
- * */
+/* The proof of the password is gone from the queue once the wire has it, the challenge once it is answered. */
 static void test_secrets_are_wiped(void **state)
 {
 	struct se_bytes body = { 0 }, b = { 0 };
@@ -545,8 +359,7 @@ static void test_secrets_are_wiped(void **state)
 	size_t room;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
+	begin(&w);
 	send_all(&w);
 	se_peer_hello(&body);
 	se_peer_answer(&b, &body);
@@ -569,8 +382,7 @@ static void test_secrets_are_wiped(void **state)
 	world_fini(&w);
 }
 
-/* --- a whole session
- * -------------------------------------------------------------------------------------------- */
+/* --- a whole session ----------------------------------------------------------------------------------------------- */
 
 static const char message[] = "Welcome.\r\nhttp://example.com/ is only text";
 
@@ -603,13 +415,15 @@ static void whole_stream(struct se_bytes *b)
 
 static void assert_whole_session(struct world *w)
 {
+	static const char shown[] = "Welcome. http://example.com/ is only text\n";
 	static const size_t sizes[] = { 42, 60, FRAME_MAX, 14 };
 	struct rd r = rd_init(w->frames.p, w->frames.n);
 
 	assert_int_equal(w->closed, 0);
 	assert_int_equal(w->ready, 1);
 	assert_int_equal(w->notices, 1);
-	assert_string_equal((const char *)w->notice.p, "Welcome. http://example.com/ is only text");
+	assert_int_equal(w->notice.n, strlen(shown));
+	assert_memory_equal(w->notice.p, shown, w->notice.n);
 	assert_int_equal(w->facts.kind, LINK_ETHERNET);
 	assert_int_equal(w->facts.mtu, 1500);
 	assert_int_equal(w->facts.mac[0], 0x5e);
@@ -635,10 +449,9 @@ static void test_every_split(void **state)
 	for (size_t i = 0; i <= b.n; i++) {
 		struct world w;
 
-		world_init(&w);
-		world_start(&w);
-		give(&w, b.p, i);
-		give(&w, b.p + i, b.n - i);
+		begin(&w);
+		give(&w, 0, b.p, i);
+		give(&w, 0, b.p + i, b.n - i);
 		assert_whole_session(&w);
 		world_fini(&w);
 	}
@@ -652,10 +465,9 @@ static void test_byte_by_byte(void **state)
 
 	(void)state;
 	whole_stream(&b);
-	world_init(&w);
-	world_start(&w);
+	begin(&w);
 	for (size_t i = 0; i < b.n; i++)
-		give(&w, b.p + i, 1);
+		give(&w, 0, b.p + i, 1);
 	assert_whole_session(&w);
 	world_fini(&w);
 	se_bytes_free(&b);
@@ -671,15 +483,13 @@ static void test_every_truncation(void **state)
 	for (size_t i = 0; i <= b.n; i++) {
 		struct world w;
 
-		world_init(&w);
-		world_start(&w);
-		give(&w, b.p, i);
-		OPS->channel_closed(w.s, 0, &closed_in_order, w.now);
-		take_events(&w);
+		begin(&w);
+		give(&w, 0, b.p, i);
+		wire_down(&w, 0, &closed_in_order);
 		if (w.ready) {
 			assert_int_equal(w.closed, 0); /* not for good: another connection may take over */
 			at(&w, w.now + SE_DIAL_MS);
-			assert_int_equal(w.dials, 1);
+			assert_int_equal(w.ndials, 1);
 		} else {
 			assert_int_equal(w.closed, 1);
 			assert_int_equal(w.fault.err, VE_EOF);
@@ -700,7 +510,7 @@ static void test_large_batches(void **state)
 	size_t done = 0;
 
 	(void)state;
-	world_up(&w);
+	up(&w);
 	for (unsigned i = 0; i < 1000; i++)
 		se_peer_frame(&b, frame, i % 7 ? sizeof(frame) : 60);
 	while (done < b.n) {
@@ -736,18 +546,17 @@ static void test_mtu(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct world w;
 
-		world_init(&w);
+		world_init(&w, 1);
 		w.conf.mtu = cases[i].wanted;
 		world_start(&w);
-		give_hello(&w);
-		give_welcome(&w, 20000);
+		hello(&w);
+		welcome(&w, 20000);
 		assert_int_equal(w.facts.mtu, cases[i].got);
 		world_fini(&w);
 	}
 }
 
-/* --- notices
- * ---------------------------------------------------------------------------------------------------- */
+/* --- notices ------------------------------------------------------------------------------------------------------- */
 
 static void test_text_cleaning(void **state)
 {
@@ -796,12 +605,11 @@ static void up_with_message(struct world *w, const void *p, size_t n)
 {
 	struct se_bytes b = { 0 };
 
-	world_init(w);
-	world_start(w);
-	give_hello(w);
+	begin(w);
+	hello(w);
 	se_peer_welcome(&b, 20000);
 	se_peer_data(&b, "Msg", p, n);
-	give_answer(w, &b);
+	give_answer(w, 0, &b);
 	assert_int_equal(w->ready, 1);
 }
 
@@ -837,9 +645,8 @@ static void test_notice_not_taken(void **state)
 	size_t room;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
-	give_hello(&w);
+	begin(&w);
+	hello(&w);
 	se_peer_welcome(&body, 20000);
 	se_peer_data(&body, "Msg", "hi", 2);
 	se_peer_answer(&b, &body);
@@ -857,8 +664,7 @@ static void test_notice_not_taken(void **state)
 	world_fini(&w);
 }
 
-/* --- refusals
- * --------------------------------------------------------------------------------------------------- */
+/* --- refusals ------------------------------------------------------------------------------------------------------ */
 
 static void test_every_error_code(void **state)
 {
@@ -871,18 +677,17 @@ static void test_every_error_code(void **state)
 			struct world w;
 			char start[80];
 
-			world_init(&w);
-			world_start(&w);
+			begin(&w);
 			if (in_login)
-				give_hello(&w);
+				hello(&w);
 			se_peer_pack(&b);
 			se_peer_int(&b, "error", code);
 			se_peer_int(&b, "no_save_password", 1);
-			give_answer(&w, &b);
+			give_answer(&w, 0, &b);
 			snprintf(start, sizeof(start), "%s%s: error %u: ", WHO,
 				 in_login ? "login answer" : "hello", code);
 			assert_int_equal(strncmp(w.fault.text, start, strlen(start)), 0);
-			assert_closed(&w, e->err, e->final, w.fault.text);
+			assert_over(&w, e->err, e->final, w.fault.text);
 			world_fini(&w);
 		}
 	}
@@ -921,13 +726,12 @@ static void test_wrong_password(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
-	give_hello(&w);
+	begin(&w);
+	hello(&w);
 	se_peer_pack(&b);
 	se_peer_int(&b, "error", 9);
-	give_answer(&w, &b);
-	assert_closed(&w, VE_AUTH, true,
+	give_answer(&w, 0, &b);
+	assert_over(&w, VE_AUTH, true,
 		      WHO "login answer: error 9: wrong user name or password; check both; they "
 			  "belong to the hub, not to the server");
 	world_fini(&w);
@@ -939,22 +743,21 @@ static void test_anonymous_without_account(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
+	world_init(&w, 1);
 	w.conf.user = "";
 	w.conf.password = NULL;
 	world_start(&w);
-	give_hello(&w);
+	hello(&w);
 	se_peer_pack(&b);
 	se_peer_int(&b, "error", 9);
-	give_answer(&w, &b);
-	assert_closed(&w, VE_AUTH, true,
+	give_answer(&w, 0, &b);
+	assert_over(&w, VE_AUTH, true,
 		      WHO "login answer: error 9: no account without a name; an anonymous one has a "
 			  "name too, and takes any password: softether://NAME@HOST/HUB");
 	world_fini(&w);
 }
 
-/* --- answers that are none
- * -------------------------------------------------------------------------------------- */
+/* --- answers that are none ----------------------------------------------------------------------------------------- */
 
 /* The same bytes as the first answer and as the second; then the same fault, but for the message's name. */
 static void assert_both_refuse(const struct se_bytes *b, const char *why)
@@ -963,14 +766,13 @@ static void assert_both_refuse(const struct se_bytes *b, const char *why)
 		struct world w;
 		char text[FAULT_TEXT_MAX];
 
-		world_init(&w);
-		world_start(&w);
+		begin(&w);
 		if (in_login)
-			give_hello(&w);
-		give_bytes(&w, b);
+			hello(&w);
+		give(&w, 0, b->p, b->n);
 		assert_int_equal(w.ready, 0);
 		snprintf(text, sizeof(text), "%s%s: %s", WHO, in_login ? "login answer" : "hello", why);
-		assert_closed(&w, VE_PROTO, false, text);
+		assert_over(&w, VE_PROTO, false, text);
 		world_fini(&w);
 	}
 }
@@ -1034,9 +836,8 @@ static void test_no_http(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct world w;
 
-		world_init(&w);
-		world_start(&w);
-		give(&w, (const uint8_t *)cases[i], strlen(cases[i]));
+		begin(&w);
+		give(&w, 0, cases[i], strlen(cases[i]));
 		assert_int_equal(w.closed, 1);
 		assert_int_equal(w.fault.err, VE_PROTO);
 		assert_non_null(strstr(w.fault.text, WHO "hello: "));
@@ -1054,12 +855,11 @@ static void test_endless_head(void **state)
 	se_bytes_text(&b, OK TYPE);
 	for (unsigned i = 0; i < 500; i++)
 		se_bytes_text(&b, "X-Filler: 0123456789012345678901234567890123456789\r\n");
-	world_init(&w);
-	world_start(&w);
-	give_bytes(&w, &b);
+	begin(&w);
+	give(&w, 0, b.p, b.n);
 	snprintf(text, sizeof(text), WHO "hello: this is not a SoftEther server: an HTTP head of more than %u bytes or "
 		 "%u fields", HTTP_HEAD_MAX, HTTP_FIELDS_MAX);
-	assert_closed(&w, VE_PROTO, false, text);
+	assert_over(&w, VE_PROTO, false, text);
 	world_fini(&w);
 	se_bytes_free(&b);
 }
@@ -1071,15 +871,14 @@ static void test_largest_body(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
-	give_hello(&w);
+	begin(&w);
+	hello(&w);
 	se_peer_welcome(&b, 20000);
 	se_bytes_fill(&filler, 'f', SE_PACK_VALUE_MAX);
 	se_peer_data(&b, "Msg", filler.p, SE_PACK_VALUE_MAX);
 	se_peer_data(&b, "more", filler.p, SE_BODY_MAX - b.n - 20);
 	assert_int_equal(b.n, SE_BODY_MAX);
-	give_answer(&w, &b);
+	give_answer(&w, 0, &b);
 	assert_int_equal(w.ready, 1);
 	assert_int_equal(w.notice.n - 1, SE_NOTICE_MAX);
 	se_bytes_free(&filler);
@@ -1114,19 +913,17 @@ static void test_broken_packs(void **state)
 	se_bytes_free(&b);
 }
 
-/* --- Hello and Welcome, element by element
- * ---------------------------------------------------------------------- */
+/* --- Hello and Welcome, element by element ------------------------------------------------------------------------- */
 
 static void assert_hello_refused(struct se_bytes *body, const char *why)
 {
 	struct world w;
 	char text[FAULT_TEXT_MAX];
 
-	world_init(&w);
-	world_start(&w);
-	give_answer(&w, body);
+	begin(&w);
+	give_answer(&w, 0, body);
 	snprintf(text, sizeof(text), WHO "hello: this is not a SoftEther server: %s", why);
-	assert_closed(&w, VE_PROTO, false, text);
+	assert_over(&w, VE_PROTO, false, text);
 	world_fini(&w);
 }
 
@@ -1170,9 +967,8 @@ static void welcome_with(struct world *w, const char *name, int type, const void
 	};
 	struct se_bytes b = { 0 };
 
-	world_init(w);
-	world_start(w);
-	give_hello(w);
+	begin(w);
+	hello(w);
 	se_peer_pack(&b);
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		if (strcmp(good[i].name, name) == 0)
@@ -1190,7 +986,7 @@ static void welcome_with(struct world *w, const char *name, int type, const void
 			se_bytes_u32(&b, (uint32_t)n);
 		se_bytes_add(&b, value, n);
 	}
-	give_answer(w, &b);
+	give_answer(w, 0, &b);
 }
 
 static void test_welcome_elements(void **state)
@@ -1240,7 +1036,7 @@ static void test_welcome_elements(void **state)
 			assert_int_equal(w.ready, 0);
 			assert_non_null(strstr(w.fault.text, WHO "login answer: "));
 			assert_non_null(strstr(w.fault.text, cases[i].why));
-			assert_closed(&w, VE_PROTO, !missing, w.fault.text);
+			assert_over(&w, VE_PROTO, !missing, w.fault.text);
 		} else {
 			assert_int_equal(w.closed, 0);
 			assert_int_equal(w.ready, 1);
@@ -1255,15 +1051,14 @@ static void test_redirect_shows_its_message(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
-	give_hello(&w);
+	begin(&w);
+	hello(&w);
 	se_peer_pack(&b);
 	se_peer_int(&b, "Redirect", 1);
 	se_peer_data(&b, "Msg", "busy", 4);
-	give_answer(&w, &b);
+	give_answer(&w, 0, &b);
 	assert_int_equal(w.notices, 1);
-	assert_closed(&w, VE_PROTO, false, WHO "login answer: a redirect without an address");
+	assert_over(&w, VE_PROTO, false, WHO "login answer: a redirect without an address");
 	world_fini(&w);
 }
 
@@ -1273,32 +1068,30 @@ static void test_noops(void **state)
 	for (unsigned many = SE_NOOPS_MAX; many <= SE_NOOPS_MAX + 1; many++) {
 		struct world w;
 
-		world_init(&w);
-		world_start(&w);
+		begin(&w);
 		send_all(&w);
 		for (unsigned i = 0; i < many; i++) {
 			struct se_bytes b = { 0 };
 
 			se_peer_noop(&b);
 			if (i == 3) {
-				give_answer(&w, &b);
-				give_hello(&w);
+				give_answer(&w, 0, &b);
+				hello(&w);
 			} else {
-				give_answer(&w, &b);
+				give_answer(&w, 0, &b);
 			}
 			w.now += 5000;
 		}
 		if (many == SE_NOOPS_MAX)
-			give_welcome(&w, 20000);
+			welcome(&w, 20000);
 		else
-			assert_closed(&w, VE_PROTO, false,
+			assert_over(&w, VE_PROTO, false,
 				      WHO "login answer: more than 30 NOOPs instead of an answer");
 		world_fini(&w);
 	}
 }
 
-/* --- silence and the end
- * ---------------------------------------------------------------------------------------- */
+/* --- silence and the end ------------------------------------------------------------------------------------------- */
 
 static void test_silence_in_login(void **state)
 {
@@ -1307,21 +1100,20 @@ static void test_silence_in_login(void **state)
 		struct world w;
 		uint64_t from;
 
-		world_init(&w);
-		world_start(&w);
+		begin(&w);
 		w.now += 7000;
 		if (in_login)
-			give_hello(&w);
+			hello(&w);
 		from = in_login ? w.now : START;
 		assert_true(OPS->deadline(w.s) == from + SE_HTTP_IDLE_MS);
 		at(&w, from + SE_HTTP_IDLE_MS - 1);
 		assert_int_equal(w.closed, 0);
-		give(&w, (const uint8_t *)"H", 1); /* anything counts */
+		give(&w, 0, "H", 1); /* anything counts */
 		assert_true(OPS->deadline(w.s) == from + 2 * SE_HTTP_IDLE_MS - 1);
 		at(&w, from + 2 * SE_HTTP_IDLE_MS - 2);
 		assert_int_equal(w.closed, 0);
 		at(&w, from + 2 * SE_HTTP_IDLE_MS - 1);
-		assert_closed(&w, VE_TIMEOUT, false, in_login ? WHO "no login answer for 15 s" :
+		assert_over(&w, VE_TIMEOUT, false, in_login ? WHO "no login answer for 15 s" :
 			      WHO "no hello for 15 s");
 		world_fini(&w);
 	}
@@ -1336,15 +1128,14 @@ static void test_endless_drip(void **state)
 	(void)state;
 	se_bytes_text(&b, OK TYPE "Content-Length: 100\r\n\r\n");
 	se_bytes_fill(&b, 0, 100);
-	world_init(&w);
-	world_start(&w);
+	begin(&w);
 	for (size_t i = 0; i < b.n && !w.closed; i++) {
 		at(&w, w.now + 10000);
 		if (!w.closed)
-			give(&w, b.p + i, 1);
+			give(&w, 0, b.p + i, 1);
 	}
 	assert_true(w.now == START + SE_LOGIN_MS);
-	assert_closed(&w, VE_TIMEOUT, false, WHO "the login is not finished after 300 s");
+	assert_over(&w, VE_TIMEOUT, false, WHO "the login is not finished after 300 s");
 	world_fini(&w);
 	se_bytes_free(&b);
 }
@@ -1361,12 +1152,11 @@ static void test_silence_when_up(void **state)
 		struct world w;
 		char text[100];
 
-		world_init(&w);
-		world_start(&w);
-		give_hello(&w);
-		give_welcome(&w, cases[i].granted); /* 0: not named */
+		begin(&w);
+		hello(&w);
+		welcome(&w, cases[i].granted); /* 0: not named */
 		w.now += 4000;
-		give(&w, (const uint8_t *)"\0\0\0", 3); /* less than a unit is a sign of life as well */
+		give(&w, 0, "\0\0\0", 3); /* less than a unit is a sign of life as well */
 		while (w.now < START + 4000 + cases[i].held - 1) {
 			uint64_t next = OPS->deadline(w.s);
 
@@ -1376,7 +1166,7 @@ static void test_silence_when_up(void **state)
 		}
 		at(&w, START + 4000 + cases[i].held);
 		snprintf(text, sizeof(text), WHO "server silent for %u s", cases[i].held / 1000);
-		assert_closed(&w, VE_LOST, false, text);
+		assert_over(&w, VE_LOST, false, text);
 		world_fini(&w);
 	}
 }
@@ -1384,7 +1174,7 @@ static void test_silence_when_up(void **state)
 static void test_end_in_each_phase(void **state)
 {
 	static const char *const login = WHO "the server closed the connection during login";
-	static const char *const up =
+	static const char *const when_up =
 		WHO "all connections were lost, and no other could be made in 20 s; the last: the server closed it";
 	struct se_bytes b = { 0 };
 	struct session_event ev;
@@ -1394,33 +1184,27 @@ static void test_end_in_each_phase(void **state)
 	size_t room;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
-	OPS->channel_closed(w.s, 0, &closed_in_order, w.now);
-	take_events(&w);
-	assert_closed(&w, VE_EOF, false, login);
+	begin(&w);
+	wire_down(&w, 0, &closed_in_order);
+	assert_over(&w, VE_EOF, false, login);
 	world_fini(&w);
 
-	world_init(&w);
-	world_start(&w);
-	give_hello(&w);
-	OPS->channel_closed(w.s, 0, &closed_in_order, w.now);
-	take_events(&w);
-	assert_closed(&w, VE_EOF, false, login);
+	begin(&w);
+	hello(&w);
+	wire_down(&w, 0, &closed_in_order);
+	assert_over(&w, VE_EOF, false, login);
 	world_fini(&w);
 
-	world_init(&w);
-	world_start(&w);
-	give_hello(&w);
-	give(&w, (const uint8_t *)"HTTP/1.1", 8);
-	OPS->channel_closed(w.s, 0, &closed_in_order, w.now);
-	take_events(&w);
+	begin(&w);
+	hello(&w);
+	give(&w, 0, "HTTP/1.1", 8);
+	wire_down(&w, 0, &closed_in_order);
 	snprintf(text, sizeof(text), "%s, in the middle of a message", login);
-	assert_closed(&w, VE_EOF, false, text);
+	assert_over(&w, VE_EOF, false, text);
 	world_fini(&w);
 
 	/* what came before the end counts */
-	world_up(&w);
+	up(&w);
 	se_peer_frame(&b, frame, sizeof(frame));
 	se_peer_frame(&b, frame, sizeof(frame));
 	memcpy(OPS->rx_reserve(w.s, 0, &room), b.p, b.n);
@@ -1434,7 +1218,7 @@ static void test_end_in_each_phase(void **state)
 	at(&w, w.now + 19999);
 	assert_int_equal(w.closed, 0);
 	at(&w, w.now + 1);
-	assert_closed(&w, VE_LOST, false, up);
+	assert_over(&w, VE_LOST, false, when_up);
 	world_fini(&w);
 	se_bytes_free(&b);
 }
@@ -1445,18 +1229,17 @@ static void test_stop(void **state)
 		struct world w;
 
 		(void)state;
-		world_init(&w);
-		world_start(&w);
+		begin(&w);
 		if (phase > 0)
-			give_hello(&w);
+			hello(&w);
 		if (phase > 1)
-			give_welcome(&w, 20000);
+			welcome(&w, 20000);
 		send_all(&w);
 		OPS->stop(w.s, w.now);
 		OPS->stop(w.s, w.now);
 		assert_int_equal(OPS->tx_peek(w.s, 0).n, 0); /* there is no goodbye */
 		take_events(&w);
-		assert_closed(&w, VE_CANCELED, false, WHO "stopped");
+		assert_over(&w, VE_CANCELED, false, WHO "stopped");
 		world_fini(&w);
 	}
 }
@@ -1471,11 +1254,11 @@ static void test_longest_session_by_policy(void **state)
 	assert_int_equal(w.ready, 1);
 	for (unsigned i = 1; i < 30; i++) {
 		at(&w, START + i * 1000);
-		give(&w, (const uint8_t *)"\0\0\0\0", 4);
+		give_empty_unit(&w, 0);
 	}
 	assert_int_equal(w.closed, 0);
 	at(&w, START + 30000);
-	assert_closed(&w, VE_LOST, true, WHO "error 126: the policy allows sessions of limited length only");
+	assert_over(&w, VE_LOST, true, WHO "error 126: the policy allows sessions of limited length only");
 	world_fini(&w);
 }
 
@@ -1497,20 +1280,19 @@ static void test_broken_data(void **state)
 		struct world w;
 		char text[100];
 
-		world_up(&w);
+		up(&w);
 		se_peer_frame(&b, frame, sizeof(frame));
 		se_bytes_hex(&b, cases[i].hex);
-		give_bytes(&w, &b);
+		give(&w, 0, b.p, b.n);
 		assert_int_equal(w.nframes, 1);
 		snprintf(text, sizeof(text), WHO "data: %s", cases[i].why);
-		assert_closed(&w, VE_PROTO, false, text);
+		assert_over(&w, VE_PROTO, false, text);
 		se_bytes_free(&b);
 		world_fini(&w);
 	}
 }
 
-/* --- keep-alives
- * ------------------------------------------------------------------------------------------------ */
+/* --- keep-alives --------------------------------------------------------------------------------------------------- */
 
 /* One keep-alive, nothing else, with the filler that the randomness says. */
 static void assert_keepalive(struct world *w, size_t size, uint8_t first)
@@ -1518,13 +1300,13 @@ static void assert_keepalive(struct world *w, size_t size, uint8_t first)
 	struct rd r;
 
 	send_all(w);
-	r = rd_init(w->sent.p, w->sent.n);
+	r = rd_init(w->sent[0].p, w->sent[0].n);
 	assert_true(rd_u32(&r) == UINT32_MAX);
 	assert_int_equal(rd_u32(&r), size);
 	for (size_t i = 0; i < size; i++)
 		assert_int_equal(rd_u8(&r), (uint8_t)(first + i));
 	assert_true(rd_done(&r));
-	w->sent.n = 0;
+	w->sent[0].n = 0;
 }
 
 /* Eight bytes of randomness decide: the size, modulo 512, and the pause, modulo half of the timeout. */
@@ -1553,18 +1335,17 @@ static void test_keepalive_timing(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
-	give_hello(&w);
-	w.sent.n = 0;
+	begin(&w);
+	hello(&w);
+	w.sent[0].n = 0;
 	script_keepalive(&w, draws, cases[0].draw, cases[0].pause_draw);
-	give_welcome(&w, 20000); /* the first is due at once */
+	welcome(&w, 20000); /* the first is due at once */
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		assert_keepalive(&w, cases[i].size, 0);
 		assert_true(OPS->deadline(w.s) == w.now + cases[i].pause);
 		at(&w, w.now + cases[i].pause - 1);
 		assert_int_equal(OPS->tx_peek(w.s, 0).n, 0);
-		give(&w, (const uint8_t *)"\0\0\0\0", 4); /* what we hear does not matter */
+		give_empty_unit(&w, 0); /* what we hear does not matter */
 		if (i + 1 < ARRAY_LEN(cases))
 			script_keepalive(&w, draws, cases[i + 1].draw, cases[i + 1].pause_draw);
 		at(&w, w.now + 1);
@@ -1581,18 +1362,17 @@ static void test_data_postpones_keepalive(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
-	give_hello(&w);
+	begin(&w);
+	hello(&w);
 	script_keepalive(&w, draws, 3, 5000);
-	give_welcome(&w, 20000);
+	welcome(&w, 20000);
 	for (unsigned i = 0; i < 10; i++) {
-		w.sent.n = 0;
+		w.sent[0].n = 0;
 		at(&w, w.now + 4999);
-		give(&w, (const uint8_t *)"\0\0\0\0", 4);
+		give_empty_unit(&w, 0);
 		assert_int_equal(OPS->output(w.s, &frame, 1), 0);
 		send_all(&w);
-		assert_int_equal(w.sent.n, 68);
+		assert_int_equal(w.sent[0].n, 68);
 		assert_true(OPS->deadline(w.s) == w.now + 5000);
 	}
 	/* a frame that waits for the wire speaks for itself: nothing is put behind it */
@@ -1600,14 +1380,13 @@ static void test_data_postpones_keepalive(void **state)
 	at(&w, w.now + 5000);
 	assert_int_equal(OPS->tx_peek(w.s, 0).n, 68);
 	assert_true(OPS->deadline(w.s) == w.now + 5000);
-	w.sent.n = 0;
+	w.sent[0].n = 0;
 	send_all(&w);
-	assert_int_equal(w.sent.n, 68);
+	assert_int_equal(w.sent[0].n, 68);
 	world_fini(&w);
 }
 
-/* --- frames out
- * ------------------------------------------------------------------------------------------------- */
+/* --- frames out ---------------------------------------------------------------------------------------------------- */
 
 static void test_output(void **state)
 {
@@ -1617,13 +1396,12 @@ static void test_output(void **state)
 	struct world w;
 
 	(void)state;
-	world_init(&w);
-	world_start(&w);
+	begin(&w);
 	assert_int_equal(OPS->output(w.s, v, 2), VE_DOWN);
-	give_hello(&w);
+	hello(&w);
 	assert_int_equal(OPS->output(w.s, v, 2), VE_DOWN);
-	give_welcome(&w, 20000);
-	w.sent.n = 0;
+	welcome(&w, 20000);
+	w.sent[0].n = 0;
 	assert_int_equal(OPS->output(w.s, v, 2), 0);
 	assert_int_equal(OPS->output(w.s, v, 1), 0);
 	send_all(&w);
@@ -1633,8 +1411,8 @@ static void test_output(void **state)
 	se_bytes_add(&want, bytes, 46);
 	se_bytes_u32(&want, 14);
 	se_bytes_add(&want, bytes, 14);
-	assert_int_equal(w.sent.n, want.n);
-	assert_memory_equal(w.sent.p, want.p, want.n);
+	assert_int_equal(w.sent[0].n, want.n);
+	assert_memory_equal(w.sent[0].p, want.p, want.n);
 	v[0].n = 13;
 	assert_int_equal(OPS->output(w.s, v, 1), VE_LIMIT);
 	v[0].n = FRAME_MAX + 1;
@@ -1653,7 +1431,7 @@ static void test_again_and_room(void **state)
 	struct world w;
 
 	(void)state;
-	world_up(&w);
+	up(&w);
 	for (unsigned round = 0; round < 3; round++) {
 		unsigned count = 0;
 		size_t queued;
@@ -1693,7 +1471,7 @@ static void test_output_under_pressure(void **state)
 	uint32_t seed = 12345, accepted = 0, seen = 0;
 
 	(void)state;
-	world_up(&w);
+	up(&w);
 	for (unsigned i = 0; i < 20000; i++) {
 		uint8_t bytes[FRAME_MAX];
 		struct slice frame = { .p = bytes };
@@ -1710,14 +1488,14 @@ static void test_output_under_pressure(void **state)
 		if (i % 200 == 0) {
 			tx = OPS->tx_peek(w.s, 0);
 			n = (seed >> 4) % (tx.n + 1);
-			se_bytes_add(&w.sent, tx.p, n);
+			se_bytes_add(&w.sent[0], tx.p, n);
 			OPS->tx_consume(w.s, 0, n, w.now);
 			take_events(&w);
 		}
 	}
 	send_all(&w);
 	assert_true(w.rooms > 0);
-	r = rd_init(w.sent.p, w.sent.n);
+	r = rd_init(w.sent[0].p, w.sent[0].n);
 	while (rd_left(&r) > 0) {
 		uint32_t count = rd_u32(&r);
 
