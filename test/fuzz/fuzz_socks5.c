@@ -1,46 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fuzz_socks5.c - the SOCKS5 machine with any bytes in any pieces.
  *
- * Input: one byte how to cut (0: not at all; else pieces of 1..7 bytes, by a generator it seeds), one byte
- * for the outcome of a request (bit 6: user "u" and password "p" are wanted), then the client's bytes. Checked: cutting changes nothing, no more is
- * taken than was given, what is sent is well-formed, a destination is one. */
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
-
-#include "core/bytes.h"
-#include "core/err.h"
-#include "core/limits.h"
-#include "socks/socks5.h"
-#include "test/support/fuzz.h"
-
-struct result {
-	enum socks_event event;
-	struct dest dest;
-	size_t taken;
-	uint8_t tx[SOCKS5_TX_MAX];
-	size_t ntx;
-};
+ * Input: one byte how to cut (0: not at all; else pieces of 1..7 bytes, by a generator it seeds), one byte for the outcome
+ * of a request (bit 6: user "u" and password "p" are wanted), then the client's bytes. Checked: cutting changes nothing, no
+ * more is taken than was given, what is sent is well-formed, a destination is one. */
+#include "test/fuzz/fuzz_socks.inc.h"
 
 static void drain(struct socks5 *s, struct result *r)
 {
 	struct slice tx = socks5_tx_peek(s);
 
-	MUST(tx.n <= sizeof(r->tx) - r->ntx);
-	memcpy(r->tx + r->ntx, tx.p, tx.n);
-	r->ntx += tx.n;
+	keep_sent(r, tx);
 	socks5_tx_consume(s, tx.n);
-}
-
-static void check_dest(const struct dest *d, bool has_port)
-{
-	size_t n = strnlen(d->name, sizeof(d->name));
-
-	MUST(n < sizeof(d->name));
-	MUST(d->port != 0 || !has_port);
-	MUST((d->ip.family == IP_NONE) == (n > 0));
-	for (size_t i = 0; i < n; i++)
-		MUST((unsigned char)d->name[i] > 0x20 && (unsigned char)d->name[i] < 0x7f);
 }
 
 static void finish(struct socks5 *s, struct result *r, uint8_t outcome)
@@ -80,13 +51,8 @@ static void run(struct result *r, const uint8_t *p, size_t n, uint32_t seed, uin
 	socks5_init(&s, outcome & 64 ? &auth : NULL);
 	while (r->event == SOCKS_MORE && seen < n) {
 		size_t taken = SIZE_MAX;
-		size_t step = n;
 
-		if (seed != 0) {
-			seed = seed * 1664525u + 1013904223u;
-			step = 1 + (seed >> 24) % 7;
-		}
-		seen += min_size(step, n - seen);
+		seen += next_piece(&seed, n - seen);
 		r->event = socks5_input(&s, (struct slice){ p + r->taken, seen - r->taken }, &taken);
 		MUST(taken <= seen - r->taken);
 		r->taken += taken;
@@ -132,10 +98,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run(&whole, data + 2, size - 2, 0, data[1]);
 	run(&cut, data + 2, size - 2, data[0], data[1]);
 	check_sent(&whole, data[1] & 64);
-	MUST(whole.event == cut.event);
-	MUST(whole.ntx == cut.ntx && memcmp(whole.tx, cut.tx, whole.ntx) == 0);
-	MUST(whole.taken == cut.taken);
-	MUST(whole.dest.port == cut.dest.port && strcmp(whole.dest.name, cut.dest.name) == 0 &&
-	     ip_equal(&whole.dest.ip, &cut.dest.ip));
+	check_same(&whole, &cut);
 	return 0;
 }
