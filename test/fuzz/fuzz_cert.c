@@ -19,12 +19,6 @@ static void no_log(void *ctx, enum log_level level, const char *line)
 	(void)line;
 }
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void ask(const struct cert *c)
 {
 	static const char *const names[] = { "vpn.example.com", "192.0.2.1", "2001:db8::1", "x", "" };
@@ -42,12 +36,12 @@ static void ask(const struct cert *c)
 	any += cert_is_ca(c);
 	any += cert_is_for_servers(c, false);
 	any += cert_is_weakly_signed(c);
-	must(any <= 2 * ARRAY_LEN(names) + 3);
-	must(strlen(cert_date_text(c, now, date)) < sizeof(date));
-	must(strlen(cert_names_text(c, text)) < sizeof(text));
-	must(strlen(cert_subject_text(c, text)) < sizeof(text));
-	must(cert_time(c, now) >= -1 && cert_time(c, now) <= 1);
-	must(cert_rsa_bits(c) <= 8 * c->der.n);
+	MUST(any <= 2 * ARRAY_LEN(names) + 3);
+	MUST(strlen(cert_date_text(c, now, date)) < sizeof(date));
+	MUST(strlen(cert_names_text(c, text)) < sizeof(text));
+	MUST(strlen(cert_subject_text(c, text)) < sizeof(text));
+	MUST(cert_time(c, now) >= -1 && cert_time(c, now) <= 1);
+	MUST(cert_rsa_bits(c) <= 8 * c->der.n);
 }
 
 static void find_paths(struct cert *const *chain, size_t n, struct slice crl)
@@ -60,7 +54,7 @@ static void find_paths(struct cert *const *chain, size_t n, struct slice crl)
 		p.ignore_time = i & 1;
 		p.allow_sha1 = i & 2;
 		if (certpath_find(&p)) {
-			must(p.path[0] == chain[0] && cert_equal(p.path[p.n - 1], chain[n - 1]));
+			MUST(p.path[0] == chain[0] && cert_equal(p.path[p.n - 1], chain[n - 1]));
 			certpath_revoked(&p, &crl, 1);
 		}
 	}
@@ -76,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t len = min_size(load_be16(data + at), size - at - 2);
 
 		chain[n] = malloc(sizeof(*chain[n]));
-		must(chain[n] != NULL);
+		MUST(chain[n] != NULL);
 		cert_init(chain[n], (struct slice){ .p = data + at + 2, .n = len });
 		if (chain[n]->err == 0)
 			ask(chain[n]);

@@ -21,12 +21,6 @@ static void no_log(void *ctx, enum log_level level, const char *line)
 	(void)line;
 }
 
-static void must(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
 /* Everything a caller may do, at any time. Returns whether the client still wants to hear more. */
 static bool use(struct tls *s)
 {
@@ -34,10 +28,10 @@ static bool use(struct tls *s)
 	size_t n = 0;
 	int err = tls_handshake(s);
 
-	must(err != 0);
-	must(err == VE_AGAIN || err == tls_fault(s)->err);
-	must(tls_write(s, buf, sizeof(buf), &n) == err && n == 0);
-	must(tls_read(s, buf, sizeof(buf), &n) == err && n == 0);
+	MUST(err != 0);
+	MUST(err == VE_AGAIN || err == tls_fault(s)->err);
+	MUST(tls_write(s, buf, sizeof(buf), &n) == err && n == 0);
+	MUST(tls_read(s, buf, sizeof(buf), &n) == err && n == 0);
 	n = tls_out_peek(s).n;
 	tls_out_consume(s, n / 2);
 	return err == VE_AGAIN;
@@ -58,8 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	conf.tls_min = versions[data[0] & 3];
 	conf.npins = data[0] >> 2 & 1;
 	step = (data[0] >> 3) == 0 ? size : (size_t)(data[0] >> 3) * 7;
-	must(trust_new(&t, &conf, &f) == 0);
-	must(tls_new(&s, t, "vpn.example.com", 443, NULL) == 0);
+	MUST(trust_new(&t, &conf, &f) == 0);
+	MUST(tls_new(&s, t, "vpn.example.com", 443, NULL) == 0);
 	use(s);
 	for (size_t at = 1; at < size;) {
 		size_t room, n = min_size(step, size - at);
@@ -75,8 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 	}
 	tls_in_eof(s);
-	must(!use(s));
-	must(!use(s));
+	MUST(!use(s));
+	MUST(!use(s));
 	tls_shutdown(s);
 	tls_free(s);
 	trust_free(t);
