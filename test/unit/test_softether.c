@@ -234,7 +234,6 @@ static void test_longest_names(void **state)
 {
 	static const uint16_t draw = 999;
 	char user[USER_MAX + 2], hub[USER_MAX + 2];
-	struct se_bytes b = { 0 };
 	struct se_request req;
 	struct world w;
 
@@ -257,9 +256,7 @@ static void test_longest_names(void **state)
 	find_str(&req, "ServerHostname", w.wire[0].host);
 	assert_string_equal(req.host, w.wire[0].host);
 	/* a fault on the longest name is still one line */
-	se_peer_pack(&b);
-	se_peer_int(&b, "error", 149);
-	give_answer(&w, 0, &b);
+	give_error(&w, 0, 149);
 	assert_int_equal(w.closed, 1);
 	assert_non_null(strstr(w.fault.text, "error 149"));
 	world_fini(&w);
@@ -722,15 +719,12 @@ static void test_error_classes(void **state)
 
 static void test_wrong_password(void **state)
 {
-	struct se_bytes b = { 0 };
 	struct world w;
 
 	(void)state;
 	begin(&w);
 	hello(&w);
-	se_peer_pack(&b);
-	se_peer_int(&b, "error", 9);
-	give_answer(&w, 0, &b);
+	give_error(&w, 0, 9);
 	assert_over(&w, VE_AUTH, true,
 		      WHO "login answer: error 9: wrong user name or password; check both; they "
 			  "belong to the hub, not to the server");
@@ -739,7 +733,6 @@ static void test_wrong_password(void **state)
 
 static void test_anonymous_without_account(void **state)
 {
-	struct se_bytes b = { 0 };
 	struct world w;
 
 	(void)state;
@@ -748,9 +741,7 @@ static void test_anonymous_without_account(void **state)
 	w.conf.password = NULL;
 	world_start(&w);
 	hello(&w);
-	se_peer_pack(&b);
-	se_peer_int(&b, "error", 9);
-	give_answer(&w, 0, &b);
+	give_error(&w, 0, 9);
 	assert_over(&w, VE_AUTH, true,
 		      WHO "login answer: error 9: no account without a name; an anonymous one has a "
 			  "name too, and takes any password: softether://NAME@HOST/HUB");
