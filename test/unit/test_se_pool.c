@@ -46,6 +46,14 @@ static void second(struct world *w)
 	send_all(w);
 }
 
+/* A session that is up, and the wire of its second channel has just come. */
+static void up_joining(struct world *w)
+{
+	up(w, 2, 2);
+	second(w);
+	wire_up(w, 1);
+}
+
 /* All the channels there should be: 0 to @n - 1. */
 static void up_full(struct world *w, unsigned n)
 {
@@ -80,6 +88,25 @@ static unsigned only_queue(struct world *w)
 		found = k;
 	}
 	return found;
+}
+
+static void output_batch(struct world *w)
+{
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(output(w, 1000), 0);
+}
+
+static void assert_goes_by(struct world *w, unsigned channel)
+{
+	assert_int_equal(output(w, 60), 0);
+	assert_int_equal(only_queue(w), channel);
+}
+
+/* The server answers the wire that has come with an error. */
+static void refuse_join(struct world *w, unsigned k, uint32_t error)
+{
+	give_hello(w, k);
+	give_error(w, k, error);
 }
 
 /* --- coming ------------------------------------------------------------------------------------------------------- */
@@ -189,9 +216,7 @@ static void test_join_at_every_split(void **state)
 	for (size_t i = 0; i <= b.n; i++) {
 		struct world w;
 
-		up(&w, 2, 2);
-		second(&w);
-		wire_up(&w, 1);
+		up_joining(&w);
 		give(&w, 1, b.p, i);
 		give(&w, 1, b.p + i, b.n - i);
 		assert_int_equal(w.nframes, 1);
@@ -212,16 +237,13 @@ static void test_join_cut_anywhere(void **state)
 	for (size_t i = 0; i <= b.n; i++) {
 		struct world w;
 
-		up(&w, 2, 2);
-		second(&w);
-		wire_up(&w, 1);
+		up_joining(&w);
 		give(&w, 1, b.p, i);
 		wire_down(&w, 1, i & 1 ? &closed_in_order : &broken);
 		second(&w);
 		assert_int_equal(only_dial(&w), 2);
 		assert_int_equal(w.closed, 0);
-		assert_int_equal(output(&w, 60), 0);
-		assert_int_equal(only_queue(&w), 0);
+		assert_goes_by(&w, 0);
 		world_fini(&w);
 	}
 	se_bytes_free(&b);
@@ -241,11 +263,8 @@ static void test_answers_to_a_join(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct world w;
 
-		up(&w, 2, 2);
-		second(&w);
-		wire_up(&w, 1);
-		give_hello(&w, 1);
-		give_error(&w, 1, cases[i].error);
+		up_joining(&w);
+		refuse_join(&w, 1, cases[i].error);
 		if (cases[i].end) {
 			assert_closed(&w, VE_LOST, false, cases[i].end);
 		} else {
@@ -272,9 +291,7 @@ static void test_nonsense_on_a_join(void **state)
 	for (size_t i = 0; i < 2 * ARRAY_LEN(answers); i++) {
 		struct world w;
 
-		up(&w, 2, 2);
-		second(&w);
-		wire_up(&w, 1);
+		up_joining(&w);
 		if (i & 1)
 			give_hello(&w, 1);
 		give(&w, 1, answers[i / 2], strlen(answers[i / 2]));
@@ -344,8 +361,7 @@ static void test_lost_channel_is_replaced(void **state)
 	up_full(&w, 3);
 	wire_down(&w, 1, &broken);
 	assert_int_equal(only_dial(&w), 3);
-	assert_int_equal(output(&w, 60), 0);
-	assert_int_equal(only_queue(&w), 2);
+	assert_goes_by(&w, 2);
 	join(&w, 3, 0);
 	second(&w);
 	assert_int_equal(w.dialed, 0);
@@ -501,8 +517,7 @@ static void test_administrator(void **state)
 	for (unsigned k = 0; k < 3; k++)
 		wire_down(&w, k, &closed_in_order);
 	wire_up(&w, 3);
-	give_hello(&w, 3);
-	give_error(&w, 3, 13);
+	refuse_join(&w, 3, 13);
 	assert_closed(&w, VE_LOST, false, WHO ENDED);
 	world_fini(&w);
 }
@@ -517,8 +532,7 @@ static void test_too_many_while_alone(void **state)
 	wire_down(&w, 0, &broken);
 	wire_down(&w, 1, &broken);
 	wire_up(&w, 2);
-	give_hello(&w, 2);
-	give_error(&w, 2, 15);
+	refuse_join(&w, 2, 15);
 	assert_int_equal(w.closed, 0);
 	at(&w, w.now + 1000);
 	assert_int_not_equal(w.dialed, 0);
@@ -546,12 +560,10 @@ static void test_a_batch_goes_one_way(void **state)
 
 	(void)state;
 	up_full(&w, 3);
-	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(output(&w, 1000), 0);
+	output_batch(&w);
 	assert_int_equal(only_queue(&w), 2); /* the newest */
 	send_all(&w);
-	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(output(&w, 1000), 0);
+	output_batch(&w);
 	assert_int_equal(only_queue(&w), 2); /* again: nothing was left behind */
 	world_fini(&w);
 }
@@ -563,8 +575,7 @@ static void test_away_from_the_slow_one(void **state)
 
 	(void)state;
 	up_full(&w, 3);
-	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(output(&w, 1000), 0);
+	output_batch(&w);
 	queued = w.ops->tx_peek(w.s, 2).n;
 	w.ops->tx_consume(w.s, 2, 100, w.now); /* no more was taken */
 	for (unsigned i = 0; i < 10; i++)
@@ -624,8 +635,7 @@ static void test_half_connections(void **state)
 	join(&w, 1, 1);
 	assert_int_equal(w.sent[1].n, 0); /* where we may not speak, not even that we live */
 	for (unsigned i = 0; i < 60; i++) {
-		assert_int_equal(output(&w, 60), 0);
-		assert_int_equal(only_queue(&w), 0);
+		assert_goes_by(&w, 0);
 		give_empty_unit(&w, 1);
 		at(&w, w.now + 1000);
 		send_all(&w);
