@@ -171,6 +171,30 @@ static inline void send_all(struct world *w)
 	take_events(w);
 }
 
+/* All that was said on a wire is one request; borrowed from there. */
+static inline struct se_request request_on(struct world *w, unsigned k)
+{
+	struct se_request req;
+
+	send_all(w);
+	assert_int_equal(se_peer_request(w->sent[k].p, w->sent[k].n, &req), w->sent[k].n);
+	return req;
+}
+
+/* @type as se_peer_find() says it; -1: there is none of that name. */
+static inline void assert_element(const struct se_request *req, const char *name, int type, const void *want, size_t n)
+{
+	const uint8_t *p;
+	size_t size;
+
+	assert_int_equal(se_peer_find(req->body, req->size, name, &p, &size), type);
+	if (type < 0)
+		return;
+	assert_int_equal(size, n);
+	if (n > 0)
+		assert_memory_equal(p, want, n);
+}
+
 /* Bytes from the server, then what they cause. */
 static inline void give(struct world *w, unsigned k, const void *bytes, size_t n)
 {
@@ -210,6 +234,15 @@ static inline void give_hello(struct world *w, unsigned k)
 	w->sent[k].n = 0;
 	se_peer_hello(&b);
 	give_answer(w, k, &b);
+}
+
+static inline void give_welcome(struct world *w, unsigned k, const struct se_peer_grants *g)
+{
+	struct se_bytes b = { 0 };
+
+	se_peer_welcome_with(&b, g);
+	give_answer(w, k, &b);
+	assert_int_equal(w->ready, 1);
 }
 
 static inline void give_error(struct world *w, unsigned k, uint32_t error)

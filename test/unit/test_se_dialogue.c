@@ -47,36 +47,6 @@ static void at_login(struct world *w)
 	w->sent[0].n = 0;
 }
 
-static struct se_request request_on(struct world *w, unsigned k)
-{
-	struct se_request req;
-
-	send_all(w);
-	assert_int_equal(se_peer_request(w->sent[k].p, w->sent[k].n, &req), w->sent[k].n);
-	return req;
-}
-
-static void assert_element(const struct se_request *req, const char *name, int type, const void *want, size_t n)
-{
-	const uint8_t *p;
-	size_t size;
-
-	assert_int_equal(se_peer_find(req->body, req->size, name, &p, &size), type);
-	if (type < 0)
-		return;
-	assert_int_equal(size, n);
-	assert_memory_equal(p, want, n);
-}
-
-static void give_welcome(struct world *w, unsigned k, const struct se_peer_grants *g)
-{
-	struct se_bytes b = { 0 };
-
-	se_peer_welcome_with(&b, g);
-	give_answer(w, k, &b);
-	assert_int_equal(w->ready, 1);
-}
-
 /* --- redirects ---------------------------------------------------------------------------------------------------- */
 
 static void test_redirect(void **state)

@@ -103,7 +103,7 @@ static void up_with(struct udp_world *u, enum udp_acceleration wanted, unsigned 
 	u->w.wire[0].udp_port = UDP_PORT;
 	world_start(&u->w);
 	give_hello(&u->w, 0);
-	assert_int_equal(se_peer_request(u->w.sent[0].p, u->w.sent[0].n, &req), u->w.sent[0].n);
+	req = request_on(&u->w, 0);
 	assert_true(asks_for_udp(&req));
 	u->terms = (struct se_udp_terms){ .version = version, .fast = true, .our_cookie = 0x11111111,
 					  .their_cookie = 0x22222222 };
@@ -202,7 +202,7 @@ static void test_offer(void **state)
 		w.wire[0].udp_port = cases[i].port;
 		world_start(&w);
 		give_hello(&w, 0);
-		assert_int_equal(se_peer_request(w.sent[0].p, w.sent[0].n, &req), w.sent[0].n);
+		req = request_on(&w, 0);
 		assert_int_equal(asks_for_udp(&req), cases[i].offered);
 		world_fini(&w);
 	}

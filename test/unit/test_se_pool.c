@@ -16,15 +16,11 @@ static const uint8_t bytes[FRAME_MAX] = { 1, 2, 3 };
 /* A session that is up with what the server grants; nothing is kept of what was said on the way. */
 static void up_with(struct world *w, unsigned connections, const struct se_peer_grants *g)
 {
-	struct se_bytes b = { 0 };
-
 	world_init(w, connections);
 	w->conf.half_connection = g->half_connection;
 	world_start(w);
 	give_hello(w, 0);
-	se_peer_welcome_with(&b, g);
-	give_answer(w, 0, &b);
-	assert_int_equal(w->ready, 1);
+	give_welcome(w, 0, g);
 	w->sent[0].n = 0;
 }
 
@@ -111,16 +107,6 @@ static void refuse_join(struct world *w, unsigned k, uint32_t error)
 
 /* --- coming ------------------------------------------------------------------------------------------------------- */
 
-static void assert_data(const struct se_request *req, const char *name, int type, const void *want, size_t n)
-{
-	const uint8_t *p;
-	size_t size;
-
-	assert_int_equal(se_peer_find(req->body, req->size, name, &p, &size), type);
-	assert_int_equal(size, n);
-	assert_memory_equal(p, want, n);
-}
-
 static void test_growing(void **state)
 {
 	struct se_request req;
@@ -136,13 +122,13 @@ static void test_growing(void **state)
 	assert_int_equal(w.dial.to.ip.family, IP_NONE);
 	assert_memory_equal(w.dial.cert_sha256, w.wire[0].cert_sha256, 32);
 	wire_up(&w, 1);
-	assert_int_equal(se_peer_request(w.sent[1].p, w.sent[1].n, &req), w.sent[1].n);
+	req = request_on(&w, 1);
 	assert_memory_equal(req.body, "VPNCONNECT", 10);
 	give_hello(&w, 1);
-	assert_int_equal(se_peer_request(w.sent[1].p, w.sent[1].n, &req), w.sent[1].n);
+	req = request_on(&w, 1);
 	assert_string_equal(req.line, "POST /vpnsvc/vpn.cgi HTTP/1.1");
-	assert_data(&req, "method", 2, "additional_connect", 18);
-	assert_data(&req, "session_key", 1, "KEYKEYKEYKEYKEYKEYKE", 20);
+	assert_element(&req, "method", 2, "additional_connect", 18);
+	assert_element(&req, "session_key", 1, "KEYKEYKEYKEYKEYKEYKE", 20);
 	w.sent[1].n = 0;
 	se_peer_pack(&b);
 	se_peer_int(&b, "error", 0);

@@ -74,8 +74,7 @@ static void test_signature(void **state)
 	begin(&w);
 	assert_string_equal(OPS->state_name(w.s), "hello");
 	assert_true(OPS->tx_peek(w.s, 0).n > 0);
-	send_all(&w);
-	assert_int_equal(se_peer_request(w.sent[0].p, w.sent[0].n, &req), w.sent[0].n);
+	req = request_on(&w, 0);
 	assert_string_equal(req.line, "POST /vpnsvc/connect.cgi HTTP/1.1");
 	assert_string_equal(req.host, "vpn.example.com");
 	assert_int_equal(req.size, 10);
@@ -83,20 +82,9 @@ static void test_signature(void **state)
 	world_fini(&w);
 }
 
-static void find_data(const struct se_request *req, const char *name, int type, const void *want, size_t n)
-{
-	const uint8_t *p;
-	size_t size;
-
-	assert_int_equal(se_peer_find(req->body, req->size, name, &p, &size), type);
-	assert_int_equal(size, n);
-	if (n > 0)
-		assert_memory_equal(p, want, n);
-}
-
 static void find_str(const struct se_request *req, const char *name, const char *want)
 {
-	find_data(req, name, 2, want, strlen(want));
+	assert_element(req, name, 2, want, strlen(want));
 }
 
 static void find_int(const struct se_request *req, const char *name, const char *hex)
@@ -104,16 +92,13 @@ static void find_int(const struct se_request *req, const char *name, const char 
 	struct se_bytes b = { 0 };
 
 	se_bytes_hex(&b, hex);
-	find_data(req, name, 0, b.p, b.n);
+	assert_element(req, name, 0, b.p, b.n);
 	se_bytes_free(&b);
 }
 
 static void find_none(const struct se_request *req, const char *name)
 {
-	const uint8_t *p;
-	size_t size;
-
-	assert_int_equal(se_peer_find(req->body, req->size, name, &p, &size), -1);
+	assert_element(req, name, -1, NULL, 0);
 }
 
 /* The login that the session in @w says after the Hello; borrowed from w->sent[0]. */
@@ -124,7 +109,7 @@ static struct se_request login_of(struct world *w)
 	send_all(w);
 	w->sent[0].n = 0;
 	hello(w);
-	assert_int_equal(se_peer_request(w->sent[0].p, w->sent[0].n, &req), w->sent[0].n);
+	req = request_on(w, 0);
 	assert_string_equal(req.line, "POST /vpnsvc/vpn.cgi HTTP/1.1");
 	assert_string_equal(req.type, "application/octet-stream");
 	return req;
@@ -155,7 +140,7 @@ static void test_login_request(void **state)
 	find_str(&req, "username", "alice");
 	find_int(&req, "authtype", "00000001");
 	se_bytes_hex(&proof, "d9b039667401a6f1db96f5de9f74c3590f35e441");
-	find_data(&req, "secure_password", 1, proof.p, proof.n);
+	assert_element(&req, "secure_password", 1, proof.p, proof.n);
 	find_int(&req, "max_connection", "00000001");
 	find_int(&req, "use_encrypt", "00000001");
 	for (size_t i = 0; i < ARRAY_LEN(zeros); i++)
@@ -166,7 +151,7 @@ static void test_login_request(void **state)
 	assert_null(memmem(p, n, "server", 6));
 	assert_null(memmem(p, n, "bridge", 6));
 	assert_null(memmem(p, n, "client", 6));
-	find_data(&req, "hello", 2, p, n);
+	assert_element(&req, "hello", 2, p, n);
 	assert_int_equal(se_peer_find(req.body, req.size, "unique_id", &p, &n), 1);
 	assert_int_equal(n, 20);
 	assert_int_equal(se_peer_find(req.body, req.size, "UniqueId", &p, &n), 1);
@@ -300,8 +285,7 @@ static void test_address_of_version_6(void **state)
 	strcpy(w.wire[0].host, "2001:db8::1");
 	w.wire[0].port = 992;
 	world_start(&w);
-	send_all(&w);
-	assert_int_equal(se_peer_request(w.sent[0].p, w.sent[0].n, &req), w.sent[0].n);
+	req = request_on(&w, 0);
 	assert_string_equal(req.host, "[2001:db8::1]");
 	OPS->stop(w.s, w.now);
 	take_events(&w);
