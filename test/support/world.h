@@ -118,6 +118,7 @@ struct world {
 	/* what was seen since the last world_watch() */
 	unsigned seen_frames, seen_arp, seen_tcp, seen_syn, seen_rst, seen_dns, seen_icmp6;
 	struct packet last_arp, last_tcp, last_udp; /* their payload is gone */
+	uint16_t last_mss; /* of the last SYN */
 
 	long heap_before;
 };
@@ -457,7 +458,10 @@ static inline void answer_tcp(struct world *w, const struct packet *p)
 	w->seen_tcp++;
 	w->last_tcp = *p;
 	w->last_tcp.payload = (struct slice){ 0 };
-	w->seen_syn += (p->flags & SYN) != 0;
+	if (p->flags & SYN) {
+		w->seen_syn++;
+		w->last_mss = p->mss;
+	}
 	w->seen_rst += (p->flags & RST) != 0;
 	for (unsigned i = 0; i < w->npeers; i++)
 		if (ip_equal(&w->peer[i].ip, &p->to) && w->peer[i].port == p->to_port)

@@ -569,16 +569,6 @@ static void a_router_that_is_silent(void **state)
 	finish();
 }
 
-static unsigned last_mss;
-
-static bool note_mss(struct world *world, const struct packet *p)
-{
-	(void)world;
-	if (p->proto == PROTO_TCP && (p->flags & SYN))
-		last_mss = p->mss;
-	return false;
-}
-
 static void mtu(void **state)
 {
 	static const struct {
@@ -595,11 +585,10 @@ static void mtu(void **state)
 		world_peer(&w, *gateway(), 81);
 		w.facts.mtu = cases[i].session;
 		w.dhcp.lease_s = 60;
-		w.on_packet = note_mss;
 		more(cases[i].option, 4);
 		world_start(&w);
 		open_flow();
-		assert_int_equal(last_mss, cases[i].want - 40);
+		assert_int_equal(w.last_mss, cases[i].want - 40);
 		check_flow(100000);
 		flow_free(c.f);
 		more(NULL, 0);
@@ -607,7 +596,7 @@ static void mtu(void **state)
 		memset(&c, 0, sizeof(c));
 		assert_int_equal(client_open(&c, &w, dest_ip(*gateway(), 81)), 0);
 		world_settle(&w);
-		assert_int_equal(last_mss, cases[i].session - 40);
+		assert_int_equal(w.last_mss, cases[i].session - 40);
 		finish();
 	}
 }
