@@ -143,6 +143,13 @@ static int shake(struct pair *p)
 	return err;
 }
 
+/* Through the handshake with a server that is as it should be. */
+static void pair_up(struct pair *p)
+{
+	pair_init(p, &by_ca, VPN, &(struct tls_peer_conf){ .chain = "good" });
+	assert_int_equal(shake(p), 0);
+}
+
 /* The client reads what comes until there is no more; at most @cap. */
 static size_t read_all(struct pair *p, uint8_t *to, size_t cap)
 {
@@ -864,8 +871,7 @@ static void test_windows(void **state)
 	size_t room, n;
 
 	(void)state;
-	pair_init(&p, &by_ca, VPN, &(struct tls_peer_conf){ .chain = "good" });
-	assert_int_equal(shake(&p), 0);
+	pair_up(&p);
 	assert_int_equal(read_all(&p, data, sizeof(data)), 0); /* session tickets */
 	tls_in_reserve(p.c, &room);
 	assert_int_equal(room, 16 * KIB);
@@ -899,8 +905,7 @@ static void test_output_full(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = pattern(i);
-	pair_init(&p, &by_ca, VPN, &(struct tls_peer_conf){ .chain = "good" });
-	assert_int_equal(shake(&p), 0);
+	pair_up(&p);
 	while ((err = tls_write(p.c, data, sizeof(data), &n)) == 0) {
 		sent += n;
 		if (n < sizeof(data))
@@ -935,8 +940,7 @@ static void test_key_update_flood(void **state)
 	bool waited = false;
 
 	(void)state;
-	pair_init(&p, &by_ca, VPN, &(struct tls_peer_conf){ .chain = "good" });
-	assert_int_equal(shake(&p), 0);
+	pair_up(&p);
 	while (tls_write(p.c, data, sizeof(data), &n) == 0)
 		continue; /* the output is full of data already */
 	for (unsigned i = 0; i < 2000; i++) {
@@ -1014,8 +1018,7 @@ static void test_end_of_socket(void **state)
 
 	(void)state;
 	/* between records, as SoftEther's server ends a connection */
-	pair_init(&p, &by_ca, VPN, &(struct tls_peer_conf){ .chain = "good" });
-	assert_int_equal(shake(&p), 0);
+	pair_up(&p);
 	assert_int_equal(read_all(&p, buf, sizeof(buf)), 0);
 	tls_peer_write(p.s, "bye", 3);
 	to_client(&p);
@@ -1026,8 +1029,7 @@ static void test_end_of_socket(void **state)
 	pair_fini(&p);
 	/* inside of one, in its header and in its body */
 	for (size_t cut = 1; cut < 12; cut++) {
-		pair_init(&p, &by_ca, VPN, &(struct tls_peer_conf){ .chain = "good" });
-		assert_int_equal(shake(&p), 0);
+		pair_up(&p);
 		assert_int_equal(read_all(&p, buf, sizeof(buf)), 0);
 		tls_peer_write(p.s, "bye", 3);
 		p.stop_at = p.to_client + cut;
@@ -1047,8 +1049,7 @@ static void test_damaged_data(void **state)
 	size_t n;
 
 	(void)state;
-	pair_init(&p, &by_ca, VPN, &(struct tls_peer_conf){ .chain = "good" });
-	assert_int_equal(shake(&p), 0);
+	pair_up(&p);
 	assert_int_equal(read_all(&p, buf, sizeof(buf)), 0);
 	tls_peer_write(p.s, "good", 4);
 	tls_peer_write(p.s, "forged", 6);
