@@ -6,11 +6,6 @@
 # (test/peer/oddweb.c). The browser knows no names but by the proxy, and can reach nothing but this machine otherwise.
 #
 # It is the machine's Chromium, or Debian's, unpacked into build/chromium (some 400 MB).
-server=test/server/softether
-stop_server()
-{
-	$server stop "$SERVER" > /dev/null 2>&1
-}
 . "$(dirname "$0")/../interop/lib"
 . test/interop/session
 
@@ -61,17 +56,15 @@ explains()	# an unknown name: the proxy's own page
 }
 
 find_browser || exit 0
-works > /dev/null 2>&1 || { skip chromium "it does not run on this machine: $(tail -n 1 "$WORK/chromium.log")"; exit; }
-export SE_OWNER=$$
-$server start "$SERVER" || { echo "not ok start-server: see above"; exit 1; }
-. "$SERVER/info"
-[ -n "$WEB_NAME" ] || { skip chromium "no namespaces here: there is no private DNS"; exit; }
+works > /dev/null 2>&1 || skip_all "it does not run on this machine: $(tail -n 1 "$WORK/chromium.log")"
+start_server test/server/softether
+[ -n "$WEB_NAME" ] || skip_all "no namespaces here: there is no private DNS"
 port=8000
 $server exec "$SERVER" "$out/peer/oddweb" -r "$WORK/port" "$WEB_ADDR" $port > "$WORK/oddweb.log" 2>&1 &
 PIDS+=($!)
 
 t connect connect --ca "$SE_CA" --password-file "$SE_PASSWORD_FILE" --route 127.0.0.0/8=direct \
-	"softether://$SE_USER@$SE_HOST:$SE_PORT/${SE_HUB_LAN:-$SE_HUB}"
+	"$(hub_url "$SE_USER" "${SE_HUB_LAN:-$SE_HUB}")"
 for _ in $(seq 200); do
 	[ ! -s "$WORK/port" ] || break
 	sleep 0.05

@@ -6,23 +6,10 @@
 # SecureNAT is a poor network.
 #
 # ssh, git, dig and Python are those of the machine; what it lacks comes from Debian's packages into build/clients.
-server=test/server/softether
-stop_server()
-{
-	$server stop "$SERVER" > /dev/null 2>&1
-}
 . "$(dirname "$0")/lib"
 . test/interop/session
 
-export SE_OWNER=$$
-$server start "$SERVER" || { echo "not ok start-server: see above"; exit 1; }
-. "$SERVER/info"
-if [ -z "$SE_HUB_LAN" ]; then
-	skip clients "no namespaces, or no virtual cables: there is no ordinary private network on this kernel"
-	exit
-fi
-url=softether://$SE_USER@$SE_HOST:$SE_PORT/$SE_HUB_LAN
-account=(--ca "$SE_CA" --password-file "$SE_PASSWORD_FILE")
+start_private_network
 clients=$PWD/build/clients
 out=$(realpath "$OUT")
 

@@ -3,17 +3,10 @@
 #
 # idle.sh - ten minutes in which nothing happens: the session stays up, its memory as it was. Only if SOFTSOCKS_LONG is
 # set.
-server=test/server/softether
-stop_server()
-{
-	$server stop "$SERVER" > /dev/null 2>&1
-}
 . "$(dirname "$0")/lib"
-[ -n "${SOFTSOCKS_LONG:-}" ] || { skip idle "takes ten minutes; SOFTSOCKS_LONG=1 asks for it"; exit 0; }
-export SE_OWNER=$$
-SE_LEASE=60 $server start "$SERVER" || { echo "not ok start-server: see above"; exit 1; }
-. "$SERVER/info"
-[ -n "$SE_HUB_LAN" ] || { skip idle "no namespaces or cables here: no way in for UDP"; exit 0; }
+[ -n "${SOFTSOCKS_LONG:-}" ] || skip_all "takes ten minutes; SOFTSOCKS_LONG=1 asks for it"
+SE_LEASE=60 start_server test/server/softether
+[ -n "$SE_HUB_LAN" ] || skip_all "no namespaces or cables here: no way in for UDP"
 $server door "$SERVER" || { echo "not ok door: see above"; exit 1; }
 . "$SERVER/door"
 . test/interop/listing

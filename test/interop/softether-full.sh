@@ -4,23 +4,11 @@
 # softether-full.sh - what SoftEther has beside one TCP connection and a password, against the real server: every login,
 # many connections and UDP that break in mid-transfer, R-UDP, compression, accounts of SoftEther's own client, DHCP
 # leases, IPv6, a cluster. What the server itself says of a session (listing) is asked wherever it says something.
-server=test/server/softether
-stop_server()
-{
-	$server stop "$SERVER" > /dev/null 2>&1
-}
 . "$(dirname "$0")/lib"
 . test/interop/session
 
-export SE_OWNER=$$
-SE_LEASE=60 SE_RUDP=1 $server start "$SERVER" || { echo "not ok start-server: see above"; exit 1; }
-. "$SERVER/info"
+SE_LEASE=60 SE_RUDP=1 start_server test/server/softether
 . test/interop/listing
-
-hub_url()	# hub_url [USER [HUB]]
-{
-	echo "softether://${1-$SE_USER}@$SE_HOST:$SE_PORT/${2-$SE_HUB}"
-}
 url=$(hub_url)
 ca=(--ca "$SE_CA")
 account=("${ca[@]}" --password-file "$SE_PASSWORD_FILE")

@@ -2,23 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # softether.sh - softsocks against a real SoftEther VPN server: everything a user sees, good and bad.
-server=test/server/softether
-stop_server()
-{
-	$server stop "$SERVER" > /dev/null 2>&1
-}
 . "$(dirname "$0")/lib"
 . test/interop/session
 
-export SE_OWNER=$$
-SE_FORWARD=10.77.0.1:80 $server start "$SERVER" || { echo "not ok start-server: see above"; exit 1; }
-. "$SERVER/info"
+SE_FORWARD=10.77.0.1:80 start_server test/server/softether
 [ "$SE_PRIVATE" = yes ] || skip namespaces "this kernel refuses them: the server runs beside everything else"
-
-hub_url()	# hub_url [USER [HUB]]
-{
-	echo "softether://${1-$SE_USER}@$SE_HOST:$SE_PORT/${2-$SE_HUB}"
-}
 url=$(hub_url)
 scheme=softether://$SE_USER@
 rest=/$SE_HUB

@@ -3,11 +3,12 @@
 #
 # sstp-client.sh - the test gateway checked by a real client: Debian's sstp-client with pppd, in a user-mode kernel (this
 # machine's kernel may lack PPP). What the gateway calls a right crypto binding is then what others call so.
+. "$(dirname "$0")/lib"
+
 stop_server()
 {
 	[ ! -e "$SERVER/hold.pid" ] || flock -n "$SERVER/hold.pid" true || kill "$(cat "$SERVER/hold.pid")" 2> /dev/null
 }
-. "$(dirname "$0")/lib"
 
 # The parts of a server for tests, without a server.
 prepare()
@@ -31,7 +32,7 @@ mkdir -p "$SERVER"
 (prepare) > "$WORK/prepare" 2>&1
 case $? in
 0) ;;
-4) skip sstp-client "$(tail -n 1 "$WORK/prepare")"; exit ;;
+4) skip_all "$(tail -n 1 "$WORK/prepare")" ;;
 *) echo "not ok prepare: $(tail -n 1 "$WORK/prepare")"; exit 1 ;;
 esac
 

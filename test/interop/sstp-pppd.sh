@@ -3,22 +3,10 @@
 #
 # sstp-pppd.sh - softsocks through a real pppd: Debian's, in a kernel of its own (user-mode-linux), where the private
 # network is too. Whatever the test gateway's own PPP and ours might have in common is not in here.
-server=test/server/sstp
-stop_server()
-{
-	$server stop "$SERVER" > /dev/null 2>&1
-}
 . "$(dirname "$0")/lib"
 . test/interop/session
 
-export SE_OWNER=$$
-$server start "$SERVER" pppd > "$WORK/start" 2>&1
-case $? in
-0) ;;
-4) skip sstp-pppd "$(tail -n 1 "$WORK/start")"; exit ;;
-*) echo "not ok start-server: $(tail -n 1 "$WORK/start")"; exit 1 ;;
-esac
-. "$SERVER/info"
+start_server test/server/sstp pppd
 url=$SSTP_URL
 account=(--ca "$SSTP_CA" --password-file "$SSTP_PASSWORD_FILE")
 

@@ -4,22 +4,10 @@
 # sstp.sh - softsocks against the test gateway with a TUN interface behind it: the same assertions as for SoftEther, and
 # what only SSTP has. The gateway itself is checked by a real client in sstp-client.sh, and softsocks against a real pppd
 # in sstp-pppd.sh.
-server=test/server/sstp
-stop_server()
-{
-	$server stop "$SERVER" > /dev/null 2>&1
-}
 . "$(dirname "$0")/lib"
 . test/interop/session
 
-export SE_OWNER=$$
-SE_FORWARD=10.77.0.1:80 $server start "$SERVER" tun > "$WORK/start" 2>&1
-case $? in
-0) ;;
-4) skip sstp "$(tail -n 1 "$WORK/start")"; exit ;;
-*) echo "not ok start-server: $(tail -n 1 "$WORK/start")"; exit 1 ;;
-esac
-. "$SERVER/info"
+SE_FORWARD=10.77.0.1:80 start_server test/server/sstp tun
 url=$SSTP_URL
 scheme=sstp://$SSTP_USER@
 rest=
