@@ -3,23 +3,10 @@
 #
 # crowd.sh - many clients at once, and bad ones beside good ones: nobody sees an error, and memory stays within the sums of
 # core/limits.h. What is measured (memory at its highest, speed beside a crowd and alone) is printed on lines with "#".
-server=test/server/softether
-stop_server()
-{
-	$server stop "$SERVER" > /dev/null 2>&1
-}
 . "$(dirname "$0")/lib"
 . test/interop/session
 
-export SE_OWNER=$$
-$server start "$SERVER" || { echo "not ok start-server: see above"; exit 1; }
-. "$SERVER/info"
-if [ -z "$SE_HUB_LAN" ]; then
-	skip crowd "no namespaces, or no virtual cables: there is no private network on this kernel that carries so many"
-	exit
-fi
-url=softether://$SE_USER@$SE_HOST:$SE_PORT/$SE_HUB_LAN
-account=(--ca "$SE_CA" --password-file "$SE_PASSWORD_FILE")
+start_private_network
 ulimit -n "$(ulimit -Hn)"
 each=40000000 # bytes of a transfer beside the others
 
