@@ -110,40 +110,39 @@ static const struct se_error errors[] = {
 
 /* Where the number alone says less than we know: what was asked decides. The rest of the row is that of the number. */
 static const struct {
-	uint32_t code;
 	enum se_asked request;
 	struct se_error row;
 } special[] = {
-	{ 7, SE_LOGIN_PLAIN,
+	{ SE_LOGIN_PLAIN,
 	  { 7, VE_AUTH, FINAL, 0, "the server does not take the password itself", "leave --auth plain out" } },
-	{ 7, SE_LOGIN_CERTIFICATE,
+	{ SE_LOGIN_CERTIFICATE,
 	  { 7, VE_AUTH, FINAL, 0, "the server does not take certificates", "log in with a password" } },
-	{ 9, SE_LOGIN_ANONYMOUS,
+	{ SE_LOGIN_ANONYMOUS,
 	  { 9, VE_AUTH, FINAL, 0, "unknown user, or the user has to prove who it is",
 	    "check the name; give a password or a certificate unless the account is anonymous" } },
-	{ 9, SE_LOGIN_PLAIN,
+	{ SE_LOGIN_PLAIN,
 	  { 9, VE_AUTH, FINAL, 0, "wrong user name or password, or the server's RADIUS or domain server refused them",
 	    "check both; they belong to the hub, not to the server" } },
-	{ 9, SE_LOGIN_CERTIFICATE,
+	{ SE_LOGIN_CERTIFICATE,
 	  { 9, VE_AUTH, FINAL, 0, "the user's account does not accept this certificate",
 	    "check the user name; the account must have certificate authentication with this very certificate, or with its "
 	    "issuer" } },
-	{ 9, SE_LOGIN_TICKET,
+	{ SE_LOGIN_TICKET,
 	  { 9, VE_AUTH, AGAIN, 0, "the cluster member does not accept its controller's ticket", NULL } },
-	{ 106, SE_LOGIN_CERTIFICATE,
+	{ SE_LOGIN_CERTIFICATE,
 	  { 106, VE_AUTH, FINAL, 0, "the certificate has expired", "get a new one, and check the time here and there" } },
-	{ 4, SE_NEW_PASSWORD, { 4, VE_PROTO, FINAL, 0, "the server cannot change passwords", ASK_HUB } },
-	{ 8, SE_NEW_PASSWORD,
+	{ SE_NEW_PASSWORD, { 4, VE_PROTO, FINAL, 0, "the server cannot change passwords", ASK_HUB } },
+	{ SE_NEW_PASSWORD,
 	  { 8, VE_AUTH, FINAL, 0, "the virtual hub does not exist", "check the hub in softether://USER@HOST/HUB" } },
-	{ 9, SE_NEW_PASSWORD, { 9, VE_AUTH, FINAL, 0, "unknown user, or the old password is wrong", "check both" } },
-	{ 52, SE_NEW_PASSWORD, { 52, VE_AUTH, FINAL, 0, "users of the hub may not change their passwords", ASK_HUB } },
-	{ 68, SE_NEW_PASSWORD,
+	{ SE_NEW_PASSWORD, { 9, VE_AUTH, FINAL, 0, "unknown user, or the old password is wrong", "check both" } },
+	{ SE_NEW_PASSWORD, { 52, VE_AUTH, FINAL, 0, "users of the hub may not change their passwords", ASK_HUB } },
+	{ SE_NEW_PASSWORD,
 	  { 68, VE_AUTH, FINAL, 0, "the user has no password on this server",
 	    "it logs in with a certificate, by RADIUS or domain, or anonymously: change it there" } },
-	{ 69, SE_NEW_PASSWORD, { 69, VE_AUTH, FINAL, 0, "the old password is wrong", NULL } },
-	{ 13, SE_ADDITIONAL,
+	{ SE_NEW_PASSWORD, { 69, VE_AUTH, FINAL, 0, "the old password is wrong", NULL } },
+	{ SE_ADDITIONAL,
 	  { 13, VE_LOST, AGAIN, 0, "the session does not exist on the server any more, or may not be resumed", NULL } },
-	{ 14, SE_ADDITIONAL, { 14, VE_LOST, AGAIN, 0, "the session is of another protocol", NULL } },
+	{ SE_ADDITIONAL, { 14, VE_LOST, AGAIN, 0, "the session is of another protocol", NULL } },
 };
 
 static const struct se_error nameless = {
@@ -165,7 +164,7 @@ const struct se_error *se_error_find(uint32_t code)
 const struct se_error *se_error_for(uint32_t code, enum se_asked request)
 {
 	for (size_t i = 0; i < ARRAY_LEN(special); i++) {
-		if (special[i].code == code && special[i].request == request)
+		if (special[i].row.code == code && special[i].request == request)
 			return &special[i].row;
 	}
 	return se_error_find(code);
