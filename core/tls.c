@@ -11,6 +11,10 @@
  * by itself (alerts, key updates) have OUT_RESERVE bytes on top, and no further record is let in while
  * less than that is free. So a server that floods us with questions and reads no answers stops itself.
  *
+ * Application data takes a shorter way, past wolfSSL's own buffers: tls_records_open() and tls_records_seal() work from
+ * queue to caller and back, a whole record at a time. So what has come of a record stays in "in" until the rest is there.
+ * Whatever is not an ordinary record of application data goes the long way; records.have says that wolfSSL has begun one.
+ *
  * Both queues start with the room of a record. "in" becomes WIRE_READ_MAX when a read filled it to the
  * brim, and goes back after QUIET_TURNS reads that would have fitted the small one; "out" grows and
  * shrinks likewise. So a bulk transfer has large windows, and a tunnel at rest a few kilobytes.
@@ -23,6 +27,7 @@
 #include "core/tls.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +42,18 @@
 #include "core/buf.h"
 #include "core/limits.h"
 #include "core/trust_check.h"
+#include "third_party/wolfssl/tls_records.h"
 
 #define RECORD_MAX (16u * KIB)      /* plaintext of one record */
 #define RECORD_HEAD 5u              /* type, version, length */
 #define RECORD_OVERHEAD 128u        /* header, explicit IV, MAC, padding: at most 5+16+48+16 */
+#define RECORD_TAG 16u              /* of every AEAD cipher: so much less than the body is decrypted, at least */
+#define RECORD_WHOLE (RECORD_HEAD + RECORD_MAX + 256u) /* the largest AEAD record, RFC 8446, 5.2 */
+#define APPLICATION_DATA 23u        /* the type of a record */
+#define NOT_NOW INT_MIN             /* none of wolfSSL's results */
 #define OUT_RESERVE (4u * KIB)      /* for what wolfSSL says by itself */
 #define OUT_ANSWER 512u             /* the largest of these */
-#define IN_SMALL RECORD_MAX
+#define IN_SMALL RECORD_WHOLE
 #define OUT_SMALL (RECORD_MAX + RECORD_OVERHEAD + OUT_RESERVE)
 #define OUT_LARGE (WIRE_WRITE_MAX + OUT_RESERVE)
 #define QUIET_TURNS 64u             /* small turns before a large queue is given back */
@@ -347,7 +357,7 @@ uint8_t *tls_in_reserve(struct tls *s, size_t *room)
 	*room = 0;
 	if (s->state == TLS_BROKEN || s->in_eof)
 		return NULL;
-	if (buf_len(&s->in.b) == 0 && resize(&s->in.b, s->in.cap) != 0 && !s->in.b.p)
+	if (buf_len(&s->in.b) < IN_SMALL && resize(&s->in.b, s->in.cap) != 0 && !s->in.b.p)
 		return NULL; /* no memory; a small queue that could not become large goes on as it is */
 	return buf_reserve(&s->in.b, s->in.b.cap, room);
 }
@@ -680,6 +690,57 @@ static int read_stopped(struct tls *s, int r)
 	return broken(s);
 }
 
+/* What is at the front of "in". */
+enum front {
+	FRONT_OTHER,  /* for wolfSSL: nothing, the rest of what it has begun, or no record of application data */
+	FRONT_PART,   /* the beginning of a record that may be one of application data */
+	FRONT_RECORD, /* a whole one */
+};
+
+/* *record is set for FRONT_RECORD. */
+static enum front look(const struct tls *s, struct slice *record)
+{
+	struct slice q = peek(&s->in.b);
+	size_t n;
+
+	if (s->records.have != 0 || q.n == 0 || q.p[0] != APPLICATION_DATA || tls_in_waits_for_out(s))
+		return FRONT_OTHER;
+	n = q.n < RECORD_HEAD ? RECORD_HEAD : RECORD_HEAD + load_be16(q.p + 3);
+	if (n > RECORD_WHOLE)
+		return FRONT_OTHER; /* too long: wolfSSL knows what to say about it */
+	if (q.n < n || q.n == RECORD_HEAD)
+		return s->in_eof ? FRONT_OTHER : FRONT_PART;
+	*record = (struct slice){ q.p, n };
+	return FRONT_RECORD;
+}
+
+/* Decrypt one record to @p. Returns like wolfSSL_read(), or NOT_NOW: what there is needs more input or, unless this is
+ * the @first record of the call, a larger window. */
+static int read_record(struct tls *s, uint8_t *p, size_t cap, bool first)
+{
+	int r = TLS_RECORDS_NO, room = (int)min_size(cap, RECORD_MAX);
+	struct slice record;
+
+	if (wolfSSL_pending(s->ssl) > 0) /* the rest of a record that did not fit */
+		return wolfSSL_read(s->ssl, p, room);
+	switch (look(s, &record)) {
+	case FRONT_OTHER:
+		break;
+	case FRONT_PART:
+		return NOT_NOW;
+	case FRONT_RECORD:
+		if (record.n <= RECORD_HEAD + RECORD_TAG + cap)
+			r = tls_records_open(s->ssl, p, cap, record.p, record.n);
+		else if (!first)
+			return NOT_NOW;
+		break;
+	}
+	if (r == TLS_RECORDS_NO)
+		return wolfSSL_read(s->ssl, p, room);
+	buf_consume(&s->in.b, record.n);
+	return r;
+}
+
 int tls_read(struct tls *s, uint8_t *p, size_t cap, size_t *ret)
 {
 	size_t got = 0;
@@ -687,10 +748,10 @@ int tls_read(struct tls *s, uint8_t *p, size_t cap, size_t *ret)
 	if (s->state != TLS_OPEN)
 		return s->state == TLS_BROKEN ? s->fault.err : s->state == TLS_ENDED ? VE_EOF : VE_AGAIN;
 	while (got < cap) {
-		int r = wolfSSL_read(s->ssl, p + got, (int)min_size(cap - got, RECORD_MAX));
+		int r = read_record(s, p + got, cap - got, got == 0);
 
 		if (r <= 0) {
-			int err = read_stopped(s, r);
+			int err = r == NOT_NOW ? VE_AGAIN : read_stopped(s, r);
 
 			if (got == 0)
 				return err;
@@ -700,6 +761,19 @@ int tls_read(struct tls *s, uint8_t *p, size_t cap, size_t *ret)
 	}
 	*ret = got;
 	return 0;
+}
+
+/* Encrypt @n bytes, for which "out" has room. Returns like wolfSSL_write(). */
+static int write_record(struct tls *s, const uint8_t *p, size_t n)
+{
+	size_t room;
+	uint8_t *to = buf_reserve(&s->out.b, n + RECORD_OVERHEAD, &room);
+	int r = tls_records_seal(s->ssl, to, room, p, n);
+
+	if (r == TLS_RECORDS_NO)
+		return wolfSSL_write(s->ssl, p, (int)n);
+	buf_commit(&s->out.b, (size_t)r);
+	return (int)n;
 }
 
 int tls_write(struct tls *s, const uint8_t *p, size_t n, size_t *ret)
@@ -717,7 +791,7 @@ int tls_write(struct tls *s, const uint8_t *p, size_t n, size_t *ret)
 				broken(s);
 			break;
 		}
-		r = wolfSSL_write(s->ssl, p + done, (int)piece);
+		r = write_record(s, p + done, piece);
 		if (r <= 0) {
 			explain_data(s, wolfSSL_get_error(s->ssl, r));
 			broken(s);

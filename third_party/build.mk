@@ -32,6 +32,9 @@ $(OUT)/third_party/wolfssl/wolfcrypt/src/aes.o: private TP_FLAGS += -maes -mpclm
 else
 wolfssl_c += wolfcrypt/src/sp_c64.c wolfcrypt/src/sp_c32.c # the one of the other word size is empty
 endif
+wolfssl_o := $(OUT)/third_party/wolfssl/tls_records.o
+$(OUT)/third_party/wolfssl/tls_records.o: third_party/wolfssl/tls_records.c $(OUT)/.flags third_party/build.mk
+	$(call compile,$(TP_CFLAGS) $(wolfssl_flags))
 wolfssl_flags := -Ithird_party/wolfssl -I$(SRC)/wolfssl $(if $(SAN),-fno-sanitize=undefined) # its big-number code shifts into the sign bit
 
 # ---- lwIP ----
