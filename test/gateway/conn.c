@@ -27,8 +27,9 @@
 
 #define HEAD_MAX     16384
 #define RECORD       16384
-#define RAW_HIGH     (512 * 1024)
-#define READ_ROUNDS  64                 /* records a turn, so that nobody starves */
+#define RAW_HIGH     (128 * 1024)       /* encrypted before any of it is sent: small enough for the caches */
+#define BATCH        (128 * 1024)       /* plain bytes that are looked at together */
+#define BATCHES      8                  /* a turn, so that nobody starves */
 #define LINGER_MS    1000               /* how long the end of a call waits for the other side */
 #define ABORT_MS     3000
 
@@ -64,6 +65,43 @@ const struct user *user_find(const void *name, size_t n)
 	return NULL;
 }
 
+/* ---- what TLS writes ---- */
+
+static int raw_write(BIO *b, const char *data, int n)
+{
+	struct conn *c = BIO_get_data(b);
+
+	buf_add(&c->raw, data, (size_t)n);
+	return n;
+}
+
+static long raw_ctrl(BIO *b, int what, long n, void *p)
+{
+	(void)b;
+	(void)n;
+	(void)p;
+	return what == BIO_CTRL_FLUSH;
+}
+
+/* A BIO that appends to c->raw; one of memory would copy everything once more. */
+static BIO *raw_bio(struct conn *c)
+{
+	static BIO_METHOD *method;
+	BIO *b;
+
+	if (!method) {
+		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "raw");
+		if (!method || !BIO_meth_set_write(method, raw_write) || !BIO_meth_set_ctrl(method, raw_ctrl))
+			return NULL;
+	}
+	b = BIO_new(method);
+	if (b) {
+		BIO_set_data(b, c);
+		BIO_set_init(b, 1);
+	}
+	return b;
+}
+
 /* ---- the life of a connection ---- */
 
 struct conn *conn_new(int fd)
@@ -82,7 +120,7 @@ struct conn *conn_new(int fd)
 	c->cert = gw.cert;
 	c->ssl = SSL_new(gw.tls);
 	from = BIO_new_socket(fd, BIO_NOCLOSE);
-	to = BIO_new(BIO_s_mem());
+	to = raw_bio(c);
 	if (!c->ssl || !from || !to || RAND_bytes(c->nonce, sizeof(c->nonce)) != 1) {
 		fputs("gateway: no memory\n", stderr);
 		exit(1);
@@ -233,12 +271,12 @@ void conn_hang_up(struct conn *c)
 	conn_end_in(c, 5 * LINGER_MS);
 }
 
-void conn_send_ip(struct conn *c, unsigned proto, const uint8_t *packet, size_t n)
+uint8_t *conn_ip_room(struct conn *c, unsigned proto, size_t n)
 {
 	uint8_t *p;
 
-	if (c->mute || c->closing || n + 8 > SSTP_MAX)
-		return;
+	if (c->mute || c->closing || c->dead || n + 8 > SSTP_MAX)
+		return NULL;
 	p = buf_room(&c->out, n + 8);
 	p[0] = 0x10;
 	p[1] = 0;
@@ -246,8 +284,13 @@ void conn_send_ip(struct conn *c, unsigned proto, const uint8_t *packet, size_t 
 	p[4] = 0xff;
 	p[5] = 3;
 	put16(p + 6, proto);
-	memcpy(p + 8, packet, n);
 	c->out.len += n + 8;
+	return p + 8;
+}
+
+bool conn_full(const struct conn *c)
+{
+	return c->out.len + c->raw.len > OUT_HIGH;
 }
 
 /* Encrypt some of the plain bytes. Returns false if that broke the connection. */
@@ -270,32 +313,19 @@ static bool encrypt(struct conn *c)
 	return true;
 }
 
-static void take_encrypted(struct conn *c)
-{
-	BIO *b = SSL_get_wbio(c->ssl);
-	char *data;
-	long n = BIO_get_mem_data(b, &data);
-
-	if (n > 0) {
-		buf_add(&c->raw, data, (size_t)n);
-		(void)BIO_reset(b);
-	}
-}
-
-void conn_flush(struct conn *c)
+/* Encrypt and send while there are @least plain bytes. */
+static void send_down_to(struct conn *c, size_t least)
 {
 	ssize_t n;
 
 	if (c->dead || (c->send_at && now_ms() < c->send_at))
 		return;
-	take_encrypted(c);
 	do {
-		while (c->tls_up && c->out.len && c->raw.len < RAW_HIGH) {
+		while (c->tls_up && c->out.len >= least && c->raw.len < RAW_HIGH) {
 			if (!encrypt(c)) {
 				c->dead = true;
 				return;
 			}
-			take_encrypted(c);
 		}
 		if (!c->raw.len)
 			return;
@@ -304,7 +334,17 @@ void conn_flush(struct conn *c)
 			c->dead = true;
 		if (n > 0)
 			buf_drop(&c->raw, (size_t)n);
-	} while (n > 0 && !c->raw.len && c->out.len);
+	} while (n > 0 && !c->raw.len && c->out.len >= least);
+}
+
+void conn_flush(struct conn *c)
+{
+	send_down_to(c, 1);
+}
+
+void conn_push(struct conn *c)
+{
+	send_down_to(c, RECORD);
 }
 
 /* ---- watching PPP ---- */
@@ -576,8 +616,10 @@ static void last_packet(struct conn *c, const uint8_t *p, size_t n)
 }
 
 /* Take the packets that are complete. */
-static void sstp_input(struct conn *c)
+static void sstp_packets(struct conn *c)
 {
+	const uint64_t now = now_ms();
+
 	while (c->in.len >= 4 && !c->dead) {
 		const uint8_t *p = c->in.data + c->in.start;
 		size_t n = get16(p + 2) & 0xfff;
@@ -589,7 +631,7 @@ static void sstp_input(struct conn *c)
 		}
 		if (c->in.len < n)
 			return;
-		c->heard_at = now_ms();
+		c->heard_at = now;
 		c->asked = false;
 		if (c->closing)
 			last_packet(c, p, n);
@@ -599,6 +641,12 @@ static void sstp_input(struct conn *c)
 			data_packet(c, p + 4, n - 4);
 		buf_drop(&c->in, n);
 	}
+}
+
+static void sstp_input(struct conn *c)
+{
+	sstp_packets(c);
+	tun_flush();
 }
 
 /* ---- HTTP ---- */
@@ -710,33 +758,42 @@ static void handshake(struct conn *c)
 	if (err == SSL_ERROR_WANT_READ || err == SSL_ERROR_WANT_WRITE)
 		return;
 	note(c, "no TLS: %s", err == SSL_ERROR_SSL ? ERR_reason_error_string(ERR_peek_last_error()) : "connection closed");
-	take_encrypted(c);
 	conn_flush(c);
 	c->dead = true;
 }
 
+/* Plain bytes: as many as make a batch once the call is up, and a record before. Returns what SSL_read() did last, and
+ * its SSL_get_error(). */
+static int read_batch(struct conn *c, int *err)
+{
+	size_t most = c->phase == PH_OPEN ? BATCH : 1, before = c->in.len;
+	int n;
+
+	ERR_clear_error();
+	do {
+		n = SSL_read(c->ssl, buf_room(&c->in, RECORD), RECORD);
+		if (n > 0)
+			c->in.len += (size_t)n;
+	} while (n > 0 && c->in.len - before < most);
+	*err = n > 0 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, n);
+	return n;
+}
+
 void conn_readable(struct conn *c)
 {
-	int n = 1, err;
+	int n = 1, err = SSL_ERROR_NONE;
 
 	if (!c->tls_up)
 		handshake(c);
-	for (int round = 0; c->tls_up && !c->dead && round < READ_ROUNDS; round++) {
-		ERR_clear_error();
-		n = SSL_read(c->ssl, buf_room(&c->in, RECORD), RECORD);
-		if (n <= 0)
-			break;
-		c->in.len += (size_t)n;
+	for (int round = 0; c->tls_up && !c->dead && n > 0 && round < BATCHES; round++) {
+		n = read_batch(c, &err);
 		if (c->phase == PH_TLS && !c->closing)
 			http_input(c);
 		if (c->phase > PH_TLS || c->closing)
 			sstp_input(c);
 	}
 	c->more = c->tls_up && n > 0;
-	if (!c->tls_up || n > 0)
-		return;
-	err = SSL_get_error(c->ssl, n);
-	if (err == SSL_ERROR_WANT_READ || err == SSL_ERROR_WANT_WRITE)
+	if (!c->tls_up || n > 0 || err == SSL_ERROR_WANT_READ || err == SSL_ERROR_WANT_WRITE)
 		return;
 	note(c, "client %s", err == SSL_ERROR_ZERO_RETURN ? "closes TLS" : "closes without a word");
 	c->dead = true;

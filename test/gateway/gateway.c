@@ -5,7 +5,8 @@
  *
  *   gateway --cert F --key F --users F --listen ADDR:PORT (--tun NAME | --serial IN,OUT...) [OPTION...]
  *   gateway --list-misbehaviours         NAME, phase, meaning: a line each, tabs between
- *   gateway --self-test                  the published vectors of MS-CHAPv2 and the crypto binding
+ *   gateway --self-test                  the published vectors of MS-CHAPv2 and the crypto binding, and whether large packets
+ *                                        are divided and joined rightly (offload.c)
  *
  *   --tun NAME        our own PPP server, and an interface in this kernel: fast, and able to misbehave in PPP
  *   --serial IN,OUT   up to four times: PPP is done by a pppd behind these two FIFOs (async HDLC, see serial.c)
@@ -18,6 +19,7 @@
  *   --hello MS        how long to wait for a packet before asking for one (60000)
  *   --login MS        how long a step of the login may take (60000)
  *   --tls LIST        of 1.2,1.3 (both)
+ *   --no-offload      with --tun: no packets larger than the wire's between the kernel and us
  *   --misbehave NAME  as the list says; it holds for every connection
  *
  * SIGHUP reads the certificate again; SIGTERM ends every call politely and then the process. What happens is
@@ -196,14 +198,15 @@ static int listen_on(char *text)
 }
 
 enum { O_CERT = 1, O_KEY, O_USERS, O_LISTEN, O_TUN, O_SERIAL, O_AUTH, O_HASHES, O_ADDRESSES, O_DNS, O_MRU, O_HELLO,
-       O_LOGIN, O_TLS, O_MISBEHAVE, O_LIST, O_SELF_TEST };
+       O_LOGIN, O_TLS, O_NO_OFFLOAD, O_MISBEHAVE, O_LIST, O_SELF_TEST };
 
 static const struct option options[] = {
 	{ "cert", 1, NULL, O_CERT }, { "key", 1, NULL, O_KEY }, { "users", 1, NULL, O_USERS },
 	{ "listen", 1, NULL, O_LISTEN }, { "tun", 1, NULL, O_TUN }, { "serial", 1, NULL, O_SERIAL },
 	{ "auth", 1, NULL, O_AUTH }, { "hashes", 1, NULL, O_HASHES }, { "addresses", 1, NULL, O_ADDRESSES },
 	{ "dns", 1, NULL, O_DNS }, { "mru", 1, NULL, O_MRU }, { "hello", 1, NULL, O_HELLO },
-	{ "login", 1, NULL, O_LOGIN }, { "tls", 1, NULL, O_TLS }, { "misbehave", 1, NULL, O_MISBEHAVE },
+	{ "login", 1, NULL, O_LOGIN }, { "tls", 1, NULL, O_TLS }, { "no-offload", 0, NULL, O_NO_OFFLOAD },
+	{ "misbehave", 1, NULL, O_MISBEHAVE },
 	{ "list-misbehaviours", 0, NULL, O_LIST }, { "self-test", 0, NULL, O_SELF_TEST }, { 0 }
 };
 
@@ -241,9 +244,10 @@ static void parse(int argc, char **argv, char **listen_addr, const char **tun)
 			tls_min = strstr(optarg, "1.2") ? TLS1_2_VERSION : TLS1_3_VERSION;
 			tls_max = strstr(optarg, "1.3") ? TLS1_3_VERSION : TLS1_2_VERSION;
 			break;
+		case O_NO_OFFLOAD: gw.no_offload = true; break;
 		case O_MISBEHAVE: bad = optarg; break;
 		case O_LIST: misbehave_list(); exit(0);
-		case O_SELF_TEST: exit(keys_self_test() ? 0 : 1);
+		case O_SELF_TEST: exit(keys_self_test() && offload_self_test() ? 0 : 1);
 		default: usage("wrong option");
 		}
 	}
@@ -282,27 +286,22 @@ static void sweep(void)
 	gw.nconns = kept;
 }
 
-static bool full(const struct conn *c)
-{
-	return c->out.len + c->raw.len > OUT_HIGH;
-}
-
 static short wanted(const struct conn *c)
 {
 	bool wait = c->send_at != 0;
 
-	return (short)((full(c) ? 0 : POLLIN) | (c->raw.len && !wait ? POLLOUT : 0));
+	return (short)((conn_full(c) ? 0 : POLLIN) | (c->raw.len && !wait ? POLLOUT : 0));
 }
 
 static void turn(struct pollfd *p, int nlisten)
 {
 	int nlines = serial_count(), at = 0, n = gw.nconns;
-	bool room = true, more = false;
+	bool room = true, more = false, heard = false;
 	uint64_t now;
 
 	for (int i = 0; i < n; i++) {
-		room = room && !full(gw.conns[i]);
-		more = more || (gw.conns[i]->more && !full(gw.conns[i]));
+		room = room && !conn_full(gw.conns[i]);
+		more = more || (gw.conns[i]->more && !conn_full(gw.conns[i]));
 		p[at++] = (struct pollfd){ .fd = gw.conns[i]->fd, .events = wanted(gw.conns[i]) };
 	}
 	p[at++] = (struct pollfd){ .fd = gw.nconns < MAX_CONNS ? nlisten : -1, .events = POLLIN };
@@ -313,12 +312,14 @@ static void turn(struct pollfd *p, int nlisten)
 	}
 	poll(p, (nfds_t)at, more ? 0 : n ? TICK_MS : 1000);
 	for (int i = 0; i < n; i++) {
-		bool inside = gw.conns[i]->more && !full(gw.conns[i]);
+		bool inside = gw.conns[i]->more && !conn_full(gw.conns[i]);
 
 		if ((p[i].revents & (POLLIN | POLLHUP | POLLERR)) || inside)
 			conn_readable(gw.conns[i]);
+		heard = heard || p[i].revents;
 	}
-	if (p[n + 1].revents & POLLIN)
+	/* What clients just sent lets the kernel's TCP go on: ask again. */
+	if (room && ((p[n + 1].revents & POLLIN) || heard))
 		tun_readable();
 	for (int i = 0; i < nlines; i++) {
 		if (p[n + 2 + 2 * i].revents & POLLIN)
@@ -392,6 +393,10 @@ int main(int argc, char **argv)
 	gw.tls = load_tls(&gw.cert);
 	if (!gw.tls)
 		return 1;
+	if (!offload_self_test()) {
+		fputs("gateway: large packets are not divided and joined rightly\n", stderr);
+		return 1;
+	}
 	if (tun) {
 		gw.tun = tun_open(tun);
 		if (gw.tun < 0) {

@@ -4,18 +4,20 @@
 #ifndef TEST_GATEWAY_H
 #define TEST_GATEWAY_H
 
+#include <linux/virtio_net.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #define MAX_CONNS       64
 #define MAX_USERS       8
 #define MAX_LINES       4               /* serial lines to pppd processes */
 #define SSTP_MAX        4095            /* a whole SSTP packet */
 #define FRAME_MAX       (SSTP_MAX - 4)  /* a PPP frame in it */
-#define OUT_HIGH        (1024 * 1024)   /* more bytes than this wait for a client: read no more for it */
+#define OUT_HIGH        (512 * 1024)    /* more bytes than this wait for a client: read no more for it */
 
 #define PROTO_IP        0x0021
 #define PROTO_IP6       0x0057
@@ -138,6 +140,7 @@ struct gateway {
 	unsigned mru;
 	struct in_addr own, first, dns; /* of the tunnel: our address, the first client's, the DNS server's (or 0) */
 	int tun;                        /* -1: the back end is pppd */
+	bool no_offload;                /* packets of the wire's size only */
 	struct misbehaviour bad;
 	struct conn *conns[MAX_CONNS];
 	int nconns;
@@ -192,14 +195,18 @@ void conn_free(struct conn *c);
 void conn_readable(struct conn *c);
 /* Encrypt and send as much as can be sent. */
 void conn_flush(struct conn *c);
+/* The same in the middle of a turn, when more is to come: only what fills whole records. */
+void conn_push(struct conn *c);
 void conn_tick(struct conn *c, uint64_t now);
 /* Plain bytes, as they are. */
 void conn_send(struct conn *c, const void *data, size_t n);
 /* A PPP frame: with FF 03 when @frame lacks it; watched on its way. */
 void conn_send_ppp(struct conn *c, unsigned proto, const void *info, size_t n);
 void conn_send_frame(struct conn *c, const uint8_t *frame, size_t n);
-/* An IP packet: as above, for many of them. */
-void conn_send_ip(struct conn *c, unsigned proto, const uint8_t *packet, size_t n);
+/* As above, for many IP packets: room for one of @n bytes, to be filled at once. NULL if it is not to be sent. */
+uint8_t *conn_ip_room(struct conn *c, unsigned proto, size_t n);
+/* So much waits for the client that more would be of no use. */
+bool conn_full(const struct conn *c);
 /* A control message with @n bytes of attributes behind its count. */
 void conn_send_msg(struct conn *c, unsigned type, unsigned nattrs, const void *attrs, size_t n);
 void conn_send_status(struct conn *c, unsigned type, unsigned attr, uint32_t status);
@@ -221,8 +228,59 @@ void ppp_terminate(struct ppp *p);
 
 /* Open a TUN interface and configure it. Returns the descriptor, or -1 with errno set. */
 int tun_open(const char *name);
+/* Pass on what can be read, to the amount of a turn. */
 void tun_readable(void);
+/* A packet for the kernel. It stays borrowed until the next tun_flush(). */
 void tun_write(const uint8_t *packet, size_t n);
+void tun_flush(void);
+
+/* ---- offload.c: packets larger than the wire's ---- */
+
+#define MERGE_FLOWS  64
+#define MERGE_PIECES 64
+
+/* A packet as read, to be divided. */
+struct split {
+	const uint8_t *packet;
+	size_t n;
+	size_t ip, head;        /* the IP header, and both headers */
+	size_t size;            /* data of each packet; 0: there is only one */
+	size_t at;              /* data that were taken */
+	unsigned index;
+	bool done;
+};
+
+/* @packet, @n bytes, which are changed where checksums are to be completed, and borrowed. Returns false if it cannot be
+ * for us: broken, or nothing that was asked for. */
+bool split_begin(struct split *s, const struct virtio_net_hdr *h, uint8_t *packet, size_t n);
+/* The next packet's size; 0: that was all. */
+size_t split_length(const struct split *s);
+/* The next packet into @ret, split_length() bytes. */
+void split_next(struct split *s, uint8_t *ret);
+
+/* Packets of a flow that are to be one. */
+struct joined {
+	uint8_t headers[80];
+	size_t head, data;      /* bytes of the headers and of the data so far */
+	size_t size;            /* data of the first packet */
+	bool complete;          /* nothing may come behind the last */
+	size_t pieces;          /* 0: none are here */
+	struct iovec iov[2 + MERGE_PIECES];
+};
+
+struct merger {
+	/* Called with a struct virtio_net_hdr and a packet, in pieces. */
+	void (*emit)(void *ctx, const struct iovec *iov, int n);
+	void *ctx;
+	struct joined flows[MERGE_FLOWS];
+};
+
+/* @packet stays borrowed until merge_flush(). */
+void merge_add(struct merger *m, const uint8_t *packet, size_t n);
+void merge_flush(struct merger *m);
+
+/* Returns false if the two are not each other's reverse. */
+bool offload_self_test(void);
 
 /* ---- serial.c: async HDLC ---- */
 
