@@ -27,6 +27,7 @@
 
 #define HEAD_MAX     16384
 #define RECORD       16384
+#define WIRE         (256 * 1024)       /* one read from the socket */
 #define RAW_HIGH     (128 * 1024)       /* encrypted before any of it is sent: small enough for the caches */
 #define BATCH        (128 * 1024)       /* plain bytes that are looked at together */
 #define BATCHES      8                  /* a turn, so that nobody starves */
@@ -65,8 +66,38 @@ const struct user *user_find(const void *name, size_t n)
 	return NULL;
 }
 
-/* ---- what TLS writes ---- */
+/* ---- what TLS reads and writes ---- */
 
+/* Large reads, of many records. OpenSSL could do that itself (read_ahead), but for each record it moves all that it has
+ * read to the front of its buffer. */
+static int raw_read(BIO *b, char *ret, int n)
+{
+	struct conn *c = BIO_get_data(b);
+	ssize_t got = 0;
+
+	BIO_clear_retry_flags(b);
+	if (!c->wire.len && !c->drained) {
+		got = recv(c->fd, buf_room(&c->wire, WIRE), WIRE, 0);
+		c->eof = got == 0;
+		c->drained = got < WIRE;
+		c->wire.len += got > 0 ? (size_t)got : 0;
+	}
+	if (!c->wire.len) {
+		if (got < 0 && errno != EAGAIN && errno != EINTR)
+			return -1;
+		if (c->eof)
+			return 0;
+		BIO_set_retry_read(b);
+		return -1;
+	}
+	if ((size_t)n > c->wire.len)
+		n = (int)c->wire.len;
+	memcpy(ret, c->wire.data + c->wire.start, (size_t)n);
+	buf_drop(&c->wire, (size_t)n);
+	return n;
+}
+
+/* Appended to c->raw; a BIO of memory would copy everything once more. */
 static int raw_write(BIO *b, const char *data, int n)
 {
 	struct conn *c = BIO_get_data(b);
@@ -77,13 +108,13 @@ static int raw_write(BIO *b, const char *data, int n)
 
 static long raw_ctrl(BIO *b, int what, long n, void *p)
 {
-	(void)b;
+	const struct conn *c = BIO_get_data(b);
+
 	(void)n;
 	(void)p;
-	return what == BIO_CTRL_FLUSH;
+	return what == BIO_CTRL_FLUSH || (what == BIO_CTRL_EOF && c->eof);
 }
 
-/* A BIO that appends to c->raw; one of memory would copy everything once more. */
 static BIO *raw_bio(struct conn *c)
 {
 	static BIO_METHOD *method;
@@ -91,7 +122,8 @@ static BIO *raw_bio(struct conn *c)
 
 	if (!method) {
 		method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "raw");
-		if (!method || !BIO_meth_set_write(method, raw_write) || !BIO_meth_set_ctrl(method, raw_ctrl))
+		if (!method || !BIO_meth_set_read(method, raw_read) || !BIO_meth_set_write(method, raw_write) ||
+		    !BIO_meth_set_ctrl(method, raw_ctrl))
 			return NULL;
 	}
 	b = BIO_new(method);
@@ -108,7 +140,7 @@ struct conn *conn_new(int fd)
 {
 	static unsigned count;
 	struct conn *c = calloc(1, sizeof(*c));
-	BIO *from, *to;
+	BIO *bio;
 	const int one = 1;
 
 	if (!c)
@@ -119,13 +151,12 @@ struct conn *conn_new(int fd)
 	c->line = -1;
 	c->cert = gw.cert;
 	c->ssl = SSL_new(gw.tls);
-	from = BIO_new_socket(fd, BIO_NOCLOSE);
-	to = raw_bio(c);
-	if (!c->ssl || !from || !to || RAND_bytes(c->nonce, sizeof(c->nonce)) != 1) {
+	bio = raw_bio(c);
+	if (!c->ssl || !bio || RAND_bytes(c->nonce, sizeof(c->nonce)) != 1) {
 		fputs("gateway: no memory\n", stderr);
 		exit(1);
 	}
-	SSL_set_bio(c->ssl, from, to);
+	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_accept_state(c->ssl);
 	c->since = c->heard_at = now_ms();
 	note(c, "connection");
@@ -148,6 +179,7 @@ void conn_free(struct conn *c)
 	buf_fini(&c->in);
 	buf_fini(&c->out);
 	buf_fini(&c->raw);
+	buf_fini(&c->wire);
 	note(c, "gone, in phase %s", phase_name(c->phase));
 	free(c);
 }
@@ -783,6 +815,7 @@ void conn_readable(struct conn *c)
 {
 	int n = 1, err = SSL_ERROR_NONE;
 
+	c->drained = false;
 	if (!c->tls_up)
 		handshake(c);
 	for (int round = 0; c->tls_up && !c->dead && n > 0 && round < BATCHES; round++) {

@@ -165,6 +165,8 @@ struct conn {
 	SSL *ssl;
 	bool tls_up;
 	bool more;                      /* the last turn did not read all that TLS had */
+	bool drained, eof;              /* the socket has no more for this turn, or for ever */
+	struct buf wire;                /* encrypted bytes, not yet seen by TLS */
 	struct buf in;                  /* plain bytes, not yet understood */
 	struct buf out;                 /* plain bytes, not yet encrypted */
 	struct buf raw;                 /* encrypted bytes, not yet sent */

@@ -55,25 +55,28 @@ static void put32(uint8_t *p, uint32_t n)
 
 /* ---- sums ---- */
 
-/* Two columns of 32 bits, so that no addition has to wait for a carry. */
+/* Columns of 32 bits in words of 64, so that no addition has to wait for a carry. */
+typedef uint64_t columns __attribute__((vector_size(16)));
+
 static uint32_t sum(const uint8_t *p, size_t n, uint32_t start)
 {
-	const uint64_t low = 0xffffffff;
-	uint64_t a = start, b = 0, w[4];
+	columns low = { 0 }, high = { 0 }, w[2];
+	uint64_t a = start;
 	uint32_t word = 0;
 
-	for (; n >= 32; n -= 32, p += 32) {
-		memcpy(w, p, 32);
-		a += (w[0] & low) + (w[1] & low) + (w[2] & low) + (w[3] & low);
-		b += (w[0] >> 32) + (w[1] >> 32) + (w[2] >> 32) + (w[3] >> 32);
+	for (; n >= sizeof(w); n -= sizeof(w), p += sizeof(w)) {
+		memcpy(w, p, sizeof(w));
+		low += (w[0] & 0xffffffff) + (w[1] & 0xffffffff);
+		high += (w[0] >> 32) + (w[1] >> 32);
 	}
+	a += low[0] + low[1] + high[0] + high[1];
 	for (; n >= 4; n -= 4, p += 4) {
 		memcpy(&word, p, 4);
 		a += word;
 	}
 	word = 0;
 	memcpy(&word, p, n);
-	a += b + word;
+	a += word;
 	while (a >> 16)
 		a = (a & 0xffff) + (a >> 16);
 	return (uint32_t)a;
