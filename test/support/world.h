@@ -241,6 +241,22 @@ static inline void world_send(struct world *w, struct packet p)
 	queue_put(w->in, &f);
 }
 
+/* Queue an ICMP error of @from that quotes @quoted, the first @n bytes from its IP header on. */
+static inline void world_icmp_error(struct world *w, struct ip from, uint8_t type, uint8_t code,
+				    const struct packet *quoted, size_t n)
+{
+	struct packet p = { .from = from, .to = quoted->from, .proto = from.family == IP_V4 ? PROTO_ICMP4 : PROTO_ICMP6,
+			    .type = type, .code = code };
+	uint8_t body[200] = { 0 };
+	struct frame f;
+
+	assert_in_range(n, 0, sizeof(body) - 4);
+	packet_make(&f, quoted, false);
+	memcpy(body + 4, f.b, n);
+	p.payload = (struct slice){ .p = body, .n = 4 + n };
+	world_send(w, p);
+}
+
 static inline void world_emit(void *ctx, const struct packet *p)
 {
 	world_send(ctx, *p);

@@ -257,19 +257,10 @@ static void targets_that_cannot_be(void **state)
 
 /* --- ICMP ----------------------------------------------------------------------------------------------- */
 
-/* An error that quotes @quoted, 8 bytes behind its IP header. */
-static void send_unreachable(const struct packet *quoted, uint8_t type, uint8_t code, struct ip router)
+/* A router's, about a packet of TCP: 8 bytes behind its IP header. */
+static void send_error(const struct packet *quoted, uint8_t type, uint8_t code)
 {
-	struct packet p = { .from = router, .to = quoted->from, .proto = router.family == IP_V4 ? PROTO_ICMP4 : PROTO_ICMP6,
-			    .type = type, .code = code };
-	size_t head = router.family == IP_V4 ? 20 : 40;
-	uint8_t body[4 + 40 + 8] = { 0 };
-	struct frame f;
-
-	packet_make(&f, quoted, false);
-	memcpy(body + 4, f.b, head + 8);
-	p.payload = (struct slice){ .p = body, .n = 4 + head + 8 };
-	world_send(&w, p);
+	world_icmp_error(&w, packet_ip4(10, 0, 0, 1), type, code, quoted, 28);
 }
 
 static void unreachable(void **state)
@@ -291,20 +282,20 @@ static void unreachable(void **state)
 		world_settle(&w);
 		q = w.last_tcp;
 		q.seq++; /* not ours */
-		send_unreachable(&q, 3, cases[i].code, packet_ip4(10, 0, 0, 1));
+		send_error(&q, 3, cases[i].code);
 		q = w.last_tcp;
 		q.to.b[3]++;
-		send_unreachable(&q, 3, cases[i].code, packet_ip4(10, 0, 0, 1));
+		send_error(&q, 3, cases[i].code);
 		q = w.last_tcp;
 		q.to_port++;
-		send_unreachable(&q, 3, cases[i].code, packet_ip4(10, 0, 0, 1));
+		send_error(&q, 3, cases[i].code);
 		q = w.last_tcp;
 		q.proto = PROTO_UDP;
-		send_unreachable(&q, 3, cases[i].code, packet_ip4(10, 0, 0, 1));
-		send_unreachable(&w.last_tcp, 11, cases[i].code, packet_ip4(10, 0, 0, 1)); /* time exceeded: go on */
+		send_error(&q, 3, cases[i].code);
+		send_error(&w.last_tcp, 11, cases[i].code); /* time exceeded: go on */
 		world_settle(&w);
 		assert_int_equal(c.closed, 0);
-		send_unreachable(&w.last_tcp, 3, cases[i].code, packet_ip4(10, 0, 0, 1));
+		send_error(&w.last_tcp, 3, cases[i].code);
 		world_settle(&w);
 		assert_int_equal(c.closed, cases[i].err != 0);
 		assert_int_equal(c.err, cases[i].err);
@@ -355,7 +346,7 @@ static void unreachable_when_open(void **state)
 	client_write(&c);
 	flow_flush(w.ns);
 	world_settle(&w);
-	send_unreachable(&w.last_tcp, 3, 1, packet_ip4(10, 0, 0, 1));
+	send_error(&w.last_tcp, 3, 1);
 	world_settle(&w);
 	assert_int_equal(c.closed, 0);
 	finish();

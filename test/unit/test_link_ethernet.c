@@ -678,23 +678,18 @@ static void ip6_unreachable(void **state)
 	world_start(&w);
 	world_run(&w, 10000);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		uint8_t body[4 + 40 + 20] = { 0 };
-		struct packet p = { .from = packet_ip6("2001:db8:1:2::1"), .proto = PROTO_ICMP6, .type = 1,
-				    .code = cases[i].code, .payload = { .p = body, .n = sizeof(body) } };
-		struct frame f;
+		const struct ip router = packet_ip6("2001:db8:1:2::1");
+		struct packet q;
 
 		memset(&c, 0, sizeof(c));
 		assert_int_equal(client_open(&c, &w, dest_ip(packet_ip6("2001:db8:9::80"), 80)), 0);
 		world_settle(&w);
-		p.to = w.last_tcp.from;
-		packet_make(&f, &w.last_tcp, false);
-		memcpy(body + 4, f.b, 60);
-		body[4 + 40 + 7] ^= 1; /* not our sequence number */
-		world_send(&w, p);
+		q = w.last_tcp;
+		q.seq ^= 1; /* not ours */
+		world_icmp_error(&w, router, 1, cases[i].code, &q, 60);
 		world_settle(&w);
 		assert_int_equal(c.closed, 0);
-		body[4 + 40 + 7] ^= 1;
-		world_send(&w, p);
+		world_icmp_error(&w, router, 1, cases[i].code, &w.last_tcp, 60);
 		world_settle(&w);
 		assert_int_equal(c.closed, 1);
 		assert_int_equal(c.err, cases[i].err);

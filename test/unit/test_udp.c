@@ -848,18 +848,10 @@ static bool keep_ours(struct world *world, const struct packet *p)
 
 static void send_error(const struct packet *quoted, uint8_t code, size_t n)
 {
-	bool v6 = quoted->from.family == IP_V6;
-	struct packet p = { .from = OTHER, .to = quoted->from, .proto = v6 ? PROTO_ICMP6 : PROTO_ICMP4,
-			    .type = v6 ? 1 : 3, .code = code };
-	uint8_t body[200] = { 0 };
-	struct frame f;
-
-	if (v6)
-		p.from = packet_ip6("2001:db8:1:2::1");
-	packet_make(&f, quoted, false);
-	memcpy(body + 4, f.b, n);
-	p.payload = (struct slice){ .p = body, .n = 4 + n };
-	world_send(&w, p);
+	if (quoted->from.family == IP_V6)
+		world_icmp_error(&w, packet_ip6("2001:db8:1:2::1"), 1, code, quoted, n);
+	else
+		world_icmp_error(&w, OTHER, 3, code, quoted, n);
 }
 
 static void unreachable(void **state)
