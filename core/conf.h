@@ -107,6 +107,7 @@ struct conf {
 	uint32_t retries; /* reconnects in a row before giving up; UINT32_MAX: for ever */
 	bool retries_given; /* the user named a number, or "forever" */
 	uint32_t retry_interval_ms; /* first back-off */
+	size_t memory;    /* bytes that the windows of all flows share */
 	uint32_t hold_ms; /* how long a new request waits for the tunnel */
 
 	int ready_fd; /* -1: none; gets one line and is closed */

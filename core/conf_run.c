@@ -127,6 +127,16 @@ int conf_set_vlan(struct parse *p, const char *value)
 	return 0;
 }
 
+int conf_set_memory(struct parse *p, const char *value)
+{
+	uint32_t n;
+
+	if (conf_number(value, FLOW_MEMORY_MIN / MIB, FLOW_MEMORY_MAX_MIB, &n) != 0)
+		return VE_USAGE;
+	p->c.memory = (size_t)n * MIB;
+	return 0;
+}
+
 /* --- staying connected ---------------------------------------------------------------------------------- */
 
 int conf_set_retries(struct parse *p, const char *value)

@@ -131,10 +131,19 @@
 #define FLOW_CONNECT_MS 9000u  /* one TCP connect through the tunnel; browsers and curl hear of it within 10 s */
 #define RESOLVE_MS 5000u       /* one name, all servers tried */
 #define FLOWS_MAX 4096u        /* conversations at once; above it clients wait in the listen queue */
-#define FLOW_WINDOW_MAX (1u * MIB)  /* receive window of one flow: 80 Mbit/s at 100 ms */
-#define FLOW_SEND_MAX (1u * MIB)    /* bytes of one flow sent and not yet acknowledged */
+#define FLOW_MEMORY (256u * MIB)    /* that the windows of all flows share, if the user does not say otherwise, */
+#define FLOW_MEMORY_MIN (16u * MIB) /* and the least he may say: two flows at 10 MB/s over 100 ms */
+#define FLOW_MEMORY_MAX_MIB 65536u  /* and the most: more than FLOWS_MAX flows have ever needed */
+#define FLOW_WINDOW_MIN (16u * KIB) /* receive window that every flow has, whatever the others hold: a first flight of
+				     * ten segments, RFC 6928 */
+#define FLOW_WINDOW_START (64u * KIB) /* where it starts as long as half of the memory is free: all a SYN can say */
+#define FLOW_WINDOW_MAX (8u * MIB)  /* up to which it grows: 640 Mbit/s at 100 ms */
+#define FLOW_SEND_START (128u * KIB) /* the same for bytes of a flow that are queued, sent or not, until their ACK */
+#define FLOW_SEND_MAX (8u * MIB)
+#define FLOW_REST_MS 10000u    /* a window of which not a quarter was needed for so long is halved */
 #define HELD_MAX 256u          /* requests waiting for the tunnel to come (back) up, of FLOWS_MAX */
-#define FLOW_CHUNK (16u * KIB)  /* unit of a flow's send queue, about one socket read; an idle flow holds none */
+#define FLOW_CHUNK (64u * KIB)  /* unit of a flow's send queue, a socket read; an idle flow holds none, */
+#define FLOW_CHUNK_MIN (16u * KIB) /* and one that sends a request now and then only this first one */
 #define FLOW_LINGER_MS 60000u  /* a flow its client is done with: how long the rest of its queue may take */
 #define FLOW_SMALL 1024u       /* received pieces below this are gathered, so that a byte costs at most a few in memory */
 #define FLOW_KEEPALIVE_MS 300000u /* silence until a peer is asked whether it is still there, */
@@ -192,13 +201,14 @@
 /* --- the sum ---------------------------------------------------------------------------------------------- *
  * Nothing of this is allocated ahead, and an idle flow holds none of it. The worst case is that every flow has both of
  * its windows full: thousands of clients that do not read what a private network sends, and as many uploads to peers that
- * do not acknowledge. FLOW_SMALL sees to it that a received byte costs less than two. A budget below this for the whole
- * process, which the windows would share, is not there yet. */
-#define FLOW_WORST_MIB (2u * FLOW_WINDOW_MAX / MIB + FLOW_SEND_MAX / MIB)
+ * do not acknowledge. Then they hold the memory they share, and each the little beside it that lets it go on. FLOW_SMALL
+ * sees to it that a received byte costs less than two. */
+#define FLOW_FLOOR_KIB ((2u * FLOW_WINDOW_MIN + FLOW_CHUNK_MIN) / KIB)
+#define FLOWS_WORST_MIB (FLOW_MEMORY / MIB + FLOWS_MAX * FLOW_FLOOR_KIB / KIB)
 #define CHANNEL_WORST_KIB ((2u * WIRE_READ_MAX + 2u * WIRE_WRITE_MAX + SESSION_RX_MAX + SE_CHANNEL_TX_MIN) / KIB)
 #define SESSION_WORST_MIB (32u * CHANNEL_WORST_KIB / KIB + (SESSION_TX_MAX + SESSION_UDP_MAX) / MIB + 3u)
 #define UDP_WORST_MIB (UDP_ASSOCIATIONS_MAX * UDP_PENDING_MAX / MIB) /* what goes around the tunnel has smaller windows than a flow */
-_Static_assert(FLOWS_MAX * FLOW_WORST_MIB + SESSION_WORST_MIB + UDP_WORST_MIB <= 12u * 1024u + 56u, "memory at every cap: 12 GiB");
-_Static_assert(2u * DIRECT_WINDOW <= FLOW_WORST_MIB * MIB, "a client has one target, a flow or a direct one");
+_Static_assert(FLOWS_WORST_MIB + SESSION_WORST_MIB + UDP_WORST_MIB <= 512u, "memory at every cap: half a GiB");
+_Static_assert(2u * DIRECT_WINDOW <= FLOW_FLOOR_KIB * KIB + FLOW_SEND_START, "a client has one target, a flow or a direct one");
 
 #endif

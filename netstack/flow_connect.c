@@ -29,6 +29,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	struct flow *f = arg;
 
 	(void)pcb, (void)err;
+	flow_windows_opened(f);
 	flow_enter(f, FLOW_OPEN);
 	flow_make_ready(f, FACT_OPENED);
 	if (f->tx_shut)
@@ -115,6 +116,7 @@ static int connect_pcb(struct flow *f)
 	f->local_port = f->pcb->local_port;
 	flow_enter(f, FLOW_CONNECTING);
 	e = tcp_connect(f->pcb, &remote, f->to.port, on_connected);
+	flow_windows_start(f);
 	f->local = ip_from_lwip(&f->pcb->local_ip);
 	return e == ERR_OK ? 0 : e == ERR_MEM ? VE_NOMEM : VE_NETUNREACH;
 }
@@ -165,8 +167,12 @@ bool flow_take_over(struct flow *to, struct flow *from)
 	to->remote = from->remote;
 	to->rx = from->rx;
 	to->rx_fin = from->rx_fin;
+	to->rtt_ms = from->rtt_ms;
+	to->rx_pace = from->rx_pace;
+	to->tx_pace = from->tx_pace;
 	from->rx = (struct recvq){ 0 };
 	flow_forget_pcb(from);
+	flow_charge(to);
 	tcp_arg(to->pcb, to);
 	to->race = NULL; /* whose call this is */
 	flow_enter(to, FLOW_OPEN);

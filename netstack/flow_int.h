@@ -36,6 +36,15 @@ enum {
 	FACT_CLOSED = 1 << 6,
 };
 
+/* How much of one direction may be under way, flow_window.c. */
+struct pace {
+	size_t cap;       /* bytes: of the receive window, of the send queue */
+	size_t moved;     /* through it since @since */
+	bool wanted;      /* and there was more than it took */
+	uint64_t since;
+	uint64_t used_at; /* when a quarter of it was last needed */
+};
+
 struct flow {
 	struct netstack *ns;
 	const struct flow_events *ev; /* NULL: accepted, and nobody's so far */
@@ -56,6 +65,11 @@ struct flow {
 	struct tcp_pcb *pcb; /* NULL: none yet, or gone */
 	struct ip local;     /* from the connect on */
 	uint16_t local_port;
+
+	uint32_t rtt_ms; /* of the handshake */
+	uint64_t syn_at;
+	struct pace rx_pace, tx_pace;
+	size_t rx_charged, tx_charged; /* of the memory that all flows share */
 
 	struct recvq rx;
 	bool rx_fin;     /* and then came the end */
@@ -105,6 +119,23 @@ struct flow *flow_between(uint16_t local_port, const ip_addr_t *remote, uint16_t
 
 /* Let go of PCBs that have reached TIME_WAIT; keep half-closed ones alive. */
 void flow_sweep_finishing(struct netstack *ns);
+
+/* --- flow_window.c -------------------------------------------------------------------------------------- */
+
+void flow_windows_start(struct flow *f);  /* it has got a PCB */
+void flow_windows_opened(struct flow *f); /* the SYN that was sent then is answered */
+
+/* What it holds has changed, other than by the calls below: charge it for what it is now. */
+void flow_charge(struct flow *f);
+
+/* @n bytes reached the client: open the receive window by as much as it should. */
+void flow_window_consumed(struct flow *f, size_t n);
+
+/* @n bytes were acknowledged, and are out of the queue. */
+void flow_send_acked(struct flow *f, size_t n);
+
+/* Would it be of use to reserve now? */
+bool flow_send_room(const struct flow *f);
 
 /* --- flow_connect.c ------------------------------------------------------------------------------------- */
 

@@ -94,6 +94,7 @@ void flow_forget_pcb(struct flow *f)
 	list_del(&f->refused);
 	list_del(&f->finishing);
 	list_del(&f->dirty);
+	flow_charge(f);
 }
 
 static struct tcp_pcb *detach_pcb(struct flow *f)
@@ -167,6 +168,7 @@ void flow_destroy(struct flow *f)
 	ns->stats.flows--;
 	recvq_fini(&f->rx);
 	sendq_fini(&f->tx);
+	flow_charge(f);
 	free(f);
 }
 
@@ -175,6 +177,7 @@ void flow_break(struct flow *f, int err, bool reset)
 	flow_drop_pcb(f, reset);
 	flow_stop_looking(f);
 	sendq_clear(&f->tx);
+	flow_charge(f);
 	if (f->orphan) {
 		flow_make_ready(f, 0); /* to be reaped */
 		return;
@@ -242,9 +245,10 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	if (!pcb->unsent)
 		pcb->persist_backoff = 0;
 	sendq_acked(&f->tx, len);
+	flow_send_acked(f, len);
 	if (f->tx.write)
 		flow_make_dirty(f);
-	if (f->tx_starved && f->tx.len <= FLOW_SEND_MAX - FLOW_CHUNK) { /* worth a read of the client's socket */
+	if (f->tx_starved && flow_send_room(f)) {
 		f->tx_starved = false;
 		flow_make_ready(f, FACT_WRITABLE);
 	}
@@ -286,6 +290,7 @@ struct flow *flow_accept(struct netstack *ns, struct tcp_pcb *pcb)
 	f->local_port = pcb->local_port;
 	f->remote = ip_from_lwip(&pcb->remote_ip);
 	flow_set_up_pcb(pcb, f);
+	flow_windows_start(f);
 	tcp_backlog_delayed(pcb); /* counts for its port until it has an owner */
 	flow_enter(f, FLOW_OPEN);
 	return f;
@@ -329,12 +334,7 @@ int flow_peek(struct flow *f, struct slice *v, int max)
 void flow_consume(struct flow *f, size_t n)
 {
 	recvq_consume(&f->rx, n);
-	while (n > 0 && f->pcb && !f->rx_fin) { /* behind a FIN there is no window to open */
-		u16_t part = (u16_t)min_size(n, UINT16_MAX);
-
-		tcp_recved(f->pcb, part);
-		n -= part;
-	}
+	flow_window_consumed(f, n);
 	check_end(f);
 }
 
@@ -348,11 +348,12 @@ uint8_t *flow_reserve(struct flow *f, size_t *room)
 	*room = 0;
 	if (f->state != FLOW_OPEN || f->tx_shut)
 		return NULL;
-	r = sendq_reserve(&f->tx, &p, room);
+	r = sendq_reserve(&f->tx, f->tx_pace.cap, flow_memory_left(f->ns), &p, room);
+	flow_charge(f);
 	if (r == 0)
 		return p;
 	if (r == VE_AGAIN)
-		f->tx_starved = true;
+		f->tx_starved = f->tx_pace.wanted = true;
 	else
 		flow_break(f, r, true); /* there may never be an ACK to make us try again */
 	return NULL;
@@ -365,6 +366,7 @@ void flow_commit(struct flow *f, size_t n)
 		sendq_fini(&f->tx); /* broken since the room was lent */
 	else if (n > 0)
 		flow_make_dirty(f);
+	flow_charge(f);
 }
 
 void flow_shutdown(struct flow *f)
@@ -689,6 +691,7 @@ void flow_free(struct flow *f)
 		return;
 	}
 	recvq_fini(&f->rx);
+	flow_charge(f);
 	f->orphan = true;
 	f->facts = 0;
 	f->since = netstack_now();

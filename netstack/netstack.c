@@ -88,6 +88,11 @@ struct stack {
 
 static struct netstack *the_stack;
 
+struct netstack *netstack_the_one(void)
+{
+	return the_stack;
+}
+
 /* --- timer ---------------------------------------------------------------------------------------------- */
 
 static bool mld_at_rest(const struct netstack *ns)
@@ -741,6 +746,7 @@ void flow_flush(struct netstack *ns)
 void netstack_get_stats(const struct netstack *ns, struct netstack_stats *ret)
 {
 	*ret = ns->stats;
+	ret->memory = ns->memory_used;
 }
 
 /* --- life ----------------------------------------------------------------------------------------------- */
@@ -788,6 +794,8 @@ int netstack_new(struct netstack **ret, uv_loop_t *loop, const struct netstack_c
 		return VE_NOMEM;
 	ns = &s->ns;
 	ns->conf = *c;
+	if (ns->conf.memory == 0)
+		ns->conf.memory = FLOW_MEMORY;
 	ns->unready_since = netstack_now();
 	struct node *rings[] = { &ns->all, &ns->held, &ns->connecting, &ns->lingering, &ns->finishing,
 				 &ns->ready_list, &ns->dirty, &ns->refused, &ns->ports, &ns->ports_ready, &ns->udp,

@@ -22,6 +22,7 @@ struct netstack_conf {
 	struct ip dns;       /* also overrides negotiated servers */
 	uint16_t vlan;       /* Ethernet: 802.1Q id of all our frames, 1..4094; 0: no tags */
 	const char *search;  /* domain of names without a dot, lent; "": none; NULL: what DHCP names */
+	size_t memory;       /* bytes that the windows of all flows share, see flow_window.c; 0: FLOW_MEMORY */
 	uint32_t hold_ms;    /* how long a flow_open() waits for the link; 0: not at all */
 	void (*random)(void *ctx, void *to, size_t n); /* strong; ISNs, ports and DNS ids come from it */
 	void *random_ctx;
@@ -34,6 +35,7 @@ struct netstack_stats {
 	uint64_t dropped_out; /* UDP and ARP that found the session full; TCP is never dropped */
 	uint32_t flows, flows_held;
 	uint32_t udp_socks, tcp_ports;
+	uint64_t memory; /* of conf.memory, charged to flows */
 };
 
 /* Make the stack. @c is copied. Returns 0, or VE_NOMEM, VE_LIMIT if there is one already. */

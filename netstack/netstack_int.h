@@ -131,6 +131,8 @@ struct netstack {
 	struct node udp_ready; /* those that have something to tell */
 	struct udp_sock *udp_current; /* whose events are being delivered; NULL once it is freed */
 
+	size_t memory_used; /* of conf.memory, flow_window.c */
+
 	struct resolver resolver;
 	struct node races;        /* flow_race.c */
 	struct node lookups;      /* lookup.c: those that have an answer to deliver */
@@ -169,6 +171,14 @@ bool netstack_has_ip4(const struct netstack *ns);
 
 /* Do we have an IPv6 address that is good for more than this link? */
 bool netstack_has_ip6(const struct netstack *ns);
+
+/* The stack there is, or NULL. */
+struct netstack *netstack_the_one(void);
+
+/* --- flow_window.c -------------------------------------------------------------------------------------- */
+
+/* What is left of the memory that all flows share, in bytes. */
+size_t flow_memory_left(const struct netstack *ns);
 
 /* --- flow_tcp.c, flow_connect.c ------------------------------------------------------------------------- */
 

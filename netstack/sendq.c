@@ -10,18 +10,26 @@
 
 struct chunk {
 	struct chunk *next;
-	size_t acked, written, fill; /* acked <= written <= fill <= FLOW_CHUNK */
-	uint8_t data[FLOW_CHUNK];
+	size_t acked, written, fill; /* acked <= written <= fill <= size */
+	size_t size;
+	uint8_t data[];
 };
+
+/* A small queue is a small chunk; in a long one, few segments straddle two. */
+static size_t next_size(const struct sendq *q)
+{
+	return q->head ? FLOW_CHUNK : FLOW_CHUNK_MIN;
+}
 
 static struct chunk *add_chunk(struct sendq *q)
 {
-	struct chunk *c = malloc(sizeof(*c));
+	size_t size = next_size(q);
+	struct chunk *c = malloc(sizeof(*c) + size);
 
 	if (!c)
 		return NULL;
-	c->next = NULL;
-	c->acked = c->written = c->fill = 0;
+	*c = (struct chunk){ .size = size };
+	q->memory += size;
 	if (q->tail)
 		q->tail->next = c;
 	else
@@ -37,6 +45,7 @@ static void drop_head(struct sendq *q)
 	q->head = c->next;
 	if (!q->head)
 		q->tail = NULL;
+	q->memory -= c->size;
 	free(c);
 }
 
@@ -60,25 +69,30 @@ void sendq_clear(struct sendq *q)
 	q->len = 0;
 }
 
-int sendq_reserve(struct sendq *q, uint8_t **ret, size_t *room)
+bool sendq_may_grow(const struct sendq *q, size_t left)
+{
+	return !q->head || q->tail->fill < q->tail->size || FLOW_CHUNK <= left;
+}
+
+int sendq_reserve(struct sendq *q, size_t max, size_t left, uint8_t **ret, size_t *room)
 {
 	struct chunk *c = q->tail;
 
-	if (q->len >= FLOW_SEND_MAX)
+	if (q->len >= max || !sendq_may_grow(q, left))
 		return VE_AGAIN;
-	if (!c || c->fill == FLOW_CHUNK)
+	if (!c || c->fill == c->size)
 		c = add_chunk(q);
 	if (!c)
 		return VE_NOMEM;
 	q->lent = true;
 	*ret = c->data + c->fill;
-	*room = min_size(FLOW_CHUNK - c->fill, FLOW_SEND_MAX - q->len);
+	*room = min_size(c->size - c->fill, max - q->len);
 	return 0;
 }
 
 void sendq_commit(struct sendq *q, size_t n)
 {
-	assert(n == 0 || (q->lent && n <= FLOW_CHUNK - q->tail->fill));
+	assert(n == 0 || (q->lent && n <= q->tail->size - q->tail->fill));
 	q->lent = false;
 	if (n > 0) {
 		q->tail->fill += n;
@@ -123,7 +137,7 @@ void sendq_acked(struct sendq *q, size_t n)
 		assert(part > 0);
 		c->acked += part;
 		n -= part;
-		if (c->acked == FLOW_CHUNK)
+		if (c->acked == c->size)
 			drop_head(q);
 	}
 	if (q->len == 0 && !q->lent)

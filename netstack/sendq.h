@@ -3,7 +3,7 @@
  *
  *     head       write                fill of the last chunk
  *       |-- in lwIP --|-- unwritten --|-- room
- *     acked: freed                                            len = in lwIP + unwritten <= FLOW_SEND_MAX
+ *     acked: freed                                            len = in lwIP + unwritten
  *
  * lwIP refers to written bytes until they are acknowledged, so they stay where they are. A queue that is
  * empty holds no memory, except room that was lent and not yet given back by a commit. Zeroed is empty. */
@@ -21,12 +21,16 @@ struct sendq {
 	struct chunk *head, *tail;
 	struct chunk *write; /* the first with something unwritten, or NULL */
 	size_t len;
+	size_t memory; /* of all chunks */
 	bool lent;
 };
 
-/* Borrow room in one piece until the next commit. Returns 0 with *ret and *room >= 1, VE_AGAIN (full),
- * VE_NOMEM. */
-int sendq_reserve(struct sendq *q, uint8_t **ret, size_t *room);
+/* Borrow room in one piece until the next commit, in a queue that may have up to @max bytes and take another @left bytes
+ * of memory; its first chunk is always granted. Returns 0 with *ret and *room >= 1, VE_AGAIN (full), VE_NOMEM. */
+int sendq_reserve(struct sendq *q, size_t max, size_t left, uint8_t **ret, size_t *room);
+
+/* Would there be room, if @max is no obstacle? */
+bool sendq_may_grow(const struct sendq *q, size_t left);
 
 /* @n bytes of the room last lent were filled; 0 just gives it back. */
 void sendq_commit(struct sendq *q, size_t n);

@@ -188,6 +188,7 @@ static int start_netstack(struct app *a)
 		.dns = a->conf.dns,
 		.search = a->conf.search,
 		.vlan = a->conf.vlan,
+		.memory = a->conf.memory,
 		.hold_ms = a->conf.hold_ms,
 		.random = random_bytes,
 	};

@@ -20,7 +20,7 @@ void tcp_peer_init(struct tcp_peer *p, struct ip ip, uint16_t port, void (*emit)
 	p->scale = 7;
 	p->buffer = 1u << 20;
 	p->read_at_once = true;
-	p->rx = malloc(TCP_PEER_MAX);
+	p->rx = malloc(TCP_PEER_MAX); /* of which only what is used will be there */
 	p->tx = malloc(TCP_PEER_MAX);
 	assert(p->rx && p->tx);
 }
@@ -87,6 +87,8 @@ static void send_syn_ack(struct tcp_peer *p)
 /* Sequence number of the byte behind all that tx has. */
 static uint32_t data_end(const struct tcp_peer *p)
 {
+	if (p->endless)
+		return p->nxt + (p->sending ? 1u << 20 : 0);
 	return p->iss + 1 + (uint32_t)p->tx_len;
 }
 
@@ -100,6 +102,8 @@ static size_t segment_size(const struct tcp_peer *p)
 	return n < room ? n : room;
 }
 
+static const uint8_t zeros[FRAME_MAX];
+
 static void send_what_fits(struct tcp_peer *p, uint64_t now_ms)
 {
 	if (p->state != PEER_OPEN)
@@ -109,7 +113,7 @@ static void send_what_fits(struct tcp_peer *p, uint64_t now_ms)
 	while (before(p->nxt, data_end(p)) && segment_size(p) > 0) {
 		struct packet s = tcp_peer_segment(p, ACK | PSH);
 
-		s.payload = (struct slice){ .p = p->tx + (p->nxt - p->iss - 1), .n = segment_size(p) };
+		s.payload = (struct slice){ .p = p->endless ? zeros : p->tx + (p->nxt - p->iss - 1), .n = segment_size(p) };
 		emit(p, &s);
 		p->nxt += (uint32_t)s.payload.n;
 	}
@@ -145,8 +149,9 @@ static void take_data(struct tcp_peer *p, const struct packet *in)
 	n -= skip;
 	if (n > room)
 		n = room;
-	assert(p->rx_len + n <= TCP_PEER_MAX);
-	memcpy(p->rx + p->rx_len, in->payload.p + skip, n);
+	assert(p->endless || p->rx_len + n <= TCP_PEER_MAX);
+	if (!p->endless)
+		memcpy(p->rx + p->rx_len, in->payload.p + skip, n);
 	p->rx_len += n;
 	p->unread += p->read_at_once ? 0 : n;
 	p->rcv_nxt += (uint32_t)n;

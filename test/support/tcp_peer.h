@@ -25,6 +25,8 @@ struct tcp_peer {
 	uint32_t buffer;   /* bytes it takes before somebody calls tcp_peer_read() */
 	bool read_at_once; /* nobody needs to */
 	bool mute;         /* hears nothing, says nothing */
+	bool endless;      /* forgets what it gets, and has zeros to send without an end while sending is set */
+	bool sending;
 
 	enum tcp_peer_state state;
 	struct ip their_ip;

@@ -354,6 +354,7 @@ static void test_defaults(void **state)
 	assert_false(conf.retries_given);
 	assert_int_equal(conf.retry_interval_ms, 1000);
 	assert_int_equal(conf.hold_ms, 30000);
+	assert_int_equal(conf.memory, FLOW_MEMORY);
 	assert_int_equal(conf.ready_fd, -1);
 	assert_null(conf.pid_file);
 	assert_int_equal(conf.log_level, LOG_INFO);
@@ -390,6 +391,7 @@ static void check_all_options(void)
 	assert_true(conf.retries_given);
 	assert_int_equal(conf.retry_interval_ms, 2500);
 	assert_int_equal(conf.hold_ms, 0);
+	assert_int_equal(conf.memory, 48u << 20);
 	assert_int_equal(conf.ready_fd, 3);
 	assert_string_equal(conf.pid_file, "/run/x.pid");
 	assert_int_equal(conf.log_level, LOG_DEBUG);
@@ -405,7 +407,7 @@ static void test_all_on_command_line(void **state)
 			  "--verify-name", "vpn.internal", "--sni", "front.example", "--tls-min", "1.3",
 			  "--keylog", "keys.log", "--ip4", "192.168.30.10/24", "--gateway", "192.168.30.1",
 			  "--dns", "10.0.0.53", "--mtu", "1400", "--retries", "7", "--retry-interval", "2.5",
-			  "--hold", "0", "--ready-fd", "3", "--pid-file", "/run/x.pid", URL, "--log-level",
+			  "--memory", "48", "--hold", "0", "--ready-fd", "3", "--pid-file", "/run/x.pid", URL, "--log-level",
 			  "debug", "--log-format", "json",
 			  NULL };
 	char *joined[] = { "softsocks",
@@ -414,7 +416,7 @@ static void test_all_on_command_line(void **state)
 			   "--verify-name=vpn.internal", "--sni=front.example", "--tls-min=1.3",
 			   "--keylog=keys.log", "--ip4=192.168.30.10/24", "--gateway=192.168.30.1",
 			   "--dns=10.0.0.53", "--mtu=1400", "--retries=7", "--retry-interval=2.500",
-			   "--hold=0.0", "--ready-fd=3", "--pid-file=/run/x.pid", "--log-level=debug",
+			   "--memory=48", "--hold=0.0", "--ready-fd=3", "--pid-file=/run/x.pid", "--log-level=debug",
 			   "--log-format=json", "--", URL,
 			   NULL };
 
@@ -441,7 +443,7 @@ static const char *const full_file =
 	"pin = " PIN "\npin = " HEX "\n"
 	"verify-name = vpn.internal\nsni = front.example\ntls-min = 1.3\nkeylog = keys.log\n"
 	"ip4 = 192.168.30.10/24\ngateway = 192.168.30.1\ndns = 10.0.0.53\nmtu = 1400\n"
-	"retries = 7\nretry-interval = 2.5\nhold = 0\n"
+	"retries = 7\nretry-interval = 2.5\nmemory = 48\nhold = 0\n"
 	"ready-fd = 3\npid-file = /run/x.pid\nlog-level = debug\nlog-format = json"; /* no newline at the end
 										      */
 
@@ -475,7 +477,7 @@ static void test_all_in_environment(void **state)
 			      "SOFTSOCKS_KEYLOG=keys.log", "SOFTSOCKS_IP4=192.168.30.10/24",
 			      "SOFTSOCKS_GATEWAY=192.168.30.1", "SOFTSOCKS_DNS=10.0.0.53",
 			      "SOFTSOCKS_MTU=1400", "SOFTSOCKS_RETRIES=7", "SOFTSOCKS_RETRY_INTERVAL=2.5",
-			      "SOFTSOCKS_HOLD=0", "SOFTSOCKS_READY_FD=3", "SOFTSOCKS_PID_FILE=/run/x.pid",
+			      "SOFTSOCKS_MEMORY=48", "SOFTSOCKS_HOLD=0", "SOFTSOCKS_READY_FD=3", "SOFTSOCKS_PID_FILE=/run/x.pid",
 			      "SOFTSOCKS_LOG_LEVEL=debug", "SOFTSOCKS_LOG_FORMAT=json",
 			      /* none of ours: what container managers and password.c use, and what is for the
 				 command line only */
@@ -579,6 +581,9 @@ static void test_wrong_values(void **state)
 		  "expected seconds from 0.001 to 60" },
 		{ "retry-interval", "SOFTSOCKS_RETRY_INTERVAL", "60.001",
 		  "expected seconds from 0.001 to 60" },
+		{ "memory", "SOFTSOCKS_MEMORY", "15", "expected a number from 16 to 65536" },
+		{ "memory", "SOFTSOCKS_MEMORY", "65537", "expected a number from 16 to 65536" },
+		{ "memory", "SOFTSOCKS_MEMORY", "64M", "expected a number from 16 to 65536" },
 		{ "hold", "SOFTSOCKS_HOLD", "3600.001", "expected seconds from 0 to 3600" },
 		{ "hold", "SOFTSOCKS_HOLD", "1.2345", "expected seconds" },
 		{ "hold", "SOFTSOCKS_HOLD", "1.", "expected seconds" },
@@ -627,13 +632,14 @@ static void test_right_values_at_the_edge(void **state)
 	char user[USER_MAX + 2];
 
 	(void)state;
-	GOOD("--mtu=576", "--retries=0", "--retry-interval=0.001", "--hold=3600", "--ip4=10.0.0.1/1",
+	GOOD("--mtu=576", "--retries=0", "--retry-interval=0.001", "--hold=3600", "--memory=65536", "--ip4=10.0.0.1/1",
 	     "--ready-fd=1", URL);
 	assert_int_equal(conf.mtu, 576);
 	assert_int_equal(conf.retries, 0);
 	assert_true(conf.retries_given);
 	assert_int_equal(conf.retry_interval_ms, 1);
 	assert_int_equal(conf.hold_ms, 3600000);
+	assert_int_equal(conf.memory, (size_t)65536 << 20);
 	GOOD("--mtu=1500", "--retries=4294967294", "--retry-interval=60", "--ip4=192.0.2.0/31",
 	     "--ready-fd=1048575", URL);
 	assert_true(conf.retries == 4294967294u);

@@ -132,7 +132,7 @@ static void accepted(void **state)
 		world_settle(&w);
 		assert_int_equal(p->state, PEER_OPEN);
 		assert_int_equal(p->their_mss, 1460);
-		assert_int_equal(p->their_scale, 7);
+		assert_int_equal(p->their_scale, 8);
 		assert_int_equal(inn.n, 1);
 		assert_true(endpoint_equal(&inn.from[0], &(struct endpoint){ OTHER, 4000 }));
 		flow_addresses(inn.c[0].f, &local, &port, &remote);

@@ -34,7 +34,7 @@ static void fill(struct sendq *q, struct model *m, size_t want)
 {
 	size_t room = 0;
 	uint8_t *p = NULL;
-	int r = sendq_reserve(q, &p, &room);
+	int r = sendq_reserve(q, FLOW_SEND_MAX, SIZE_MAX, &p, &room);
 
 	if (m->committed - m->acked == FLOW_SEND_MAX) {
 		assert_int_equal(r, VE_AGAIN);
@@ -96,8 +96,9 @@ static void random_walks(void **state)
 				acknowledge(&q, &m, draw(step));
 			}
 			assert_int_equal(q.len, m.committed - m.acked);
+			assert_true(q.memory >= q.len && q.memory < q.len + 3 * FLOW_CHUNK);
 			if (q.len == 0)
-				assert_null(q.head); /* nothing is held while idle */
+				assert_true(!q.head && q.memory == 0); /* nothing is held while idle */
 		}
 		sendq_fini(&q);
 	}
@@ -133,15 +134,50 @@ static void limits(void **state)
 	while (m.committed < FLOW_SEND_MAX)
 		fill(&q, &m, FLOW_CHUNK);
 	assert_int_equal(m.committed, FLOW_SEND_MAX);
-	assert_int_equal(sendq_reserve(&q, &p, &room), VE_AGAIN);
-	give(&q, &m, FLOW_CHUNK);
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, SIZE_MAX, &p, &room), VE_AGAIN);
+	give(&q, &m, 1);
 	acknowledge(&q, &m, 1);
-	assert_int_equal(sendq_reserve(&q, &p, &room), 0);
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, SIZE_MAX, &p, &room), 0);
 	assert_int_equal(room, 1);
 	sendq_commit(&q, 1);
-	assert_int_equal(sendq_reserve(&q, &p, &room), VE_AGAIN);
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, SIZE_MAX, &p, &room), VE_AGAIN);
 	sendq_fini(&q);
 	assert_int_equal(q.len, 0);
+	sendq_fini(&q);
+}
+
+/* The first chunk is everybody's; further ones only as far as memory is left. */
+static void memory(void **state)
+{
+	struct sendq q = { 0 };
+	struct model m = { 0 };
+	size_t room;
+	uint8_t *p;
+
+	(void)state;
+	assert_true(sendq_may_grow(&q, 0));
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, 0, &p, &room), 0);
+	assert_int_equal(room, FLOW_CHUNK_MIN);
+	assert_int_equal(q.memory, FLOW_CHUNK_MIN);
+	sendq_commit(&q, 1);
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, 0, &p, &room), 0);
+	assert_int_equal(room, FLOW_CHUNK_MIN - 1);
+	sendq_commit(&q, room);
+	assert_false(sendq_may_grow(&q, FLOW_CHUNK - 1));
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, FLOW_CHUNK - 1, &p, &room), VE_AGAIN);
+	assert_int_equal(q.memory, FLOW_CHUNK_MIN);
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, FLOW_CHUNK, &p, &room), 0);
+	assert_int_equal(room, FLOW_CHUNK);
+	assert_int_equal(q.memory, FLOW_CHUNK_MIN + FLOW_CHUNK);
+	sendq_commit(&q, 0);
+	sendq_fini(&q);
+	assert_int_equal(q.memory, 0);
+	/* a smaller queue than it was */
+	fill(&q, &m, FLOW_CHUNK_MIN);
+	assert_int_equal(sendq_reserve(&q, 1000, SIZE_MAX, &p, &room), VE_AGAIN);
+	assert_int_equal(sendq_reserve(&q, FLOW_CHUNK_MIN + 7, SIZE_MAX, &p, &room), 0);
+	assert_int_equal(room, 7);
+	sendq_commit(&q, 7);
 	sendq_fini(&q);
 }
 
@@ -154,12 +190,12 @@ static void lent_room_is_safe(void **state)
 	uint8_t *p;
 
 	(void)state;
-	assert_int_equal(sendq_reserve(&q, &p, &room), 0);
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, SIZE_MAX, &p, &room), 0);
 	sendq_commit(&q, 0);
 	assert_null(q.head); /* lent for nothing */
 	fill(&q, &m, 10);
 	give(&q, &m, 10);
-	assert_int_equal(sendq_reserve(&q, &p, &room), 0);
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, SIZE_MAX, &p, &room), 0);
 	acknowledge(&q, &m, 10); /* the queue runs empty under it */
 	memset(p, 7, room);
 	sendq_clear(&q); /* and breaks */
@@ -170,7 +206,7 @@ static void lent_room_is_safe(void **state)
 	assert_null(q.head);
 	fill(&q, &m, FLOW_CHUNK);
 	fill(&q, &m, 5);
-	assert_int_equal(sendq_reserve(&q, &p, &room), 0);
+	assert_int_equal(sendq_reserve(&q, FLOW_SEND_MAX, SIZE_MAX, &p, &room), 0);
 	sendq_clear(&q);
 	memset(p, 9, room);
 	sendq_commit(&q, 0);
@@ -183,6 +219,7 @@ int main(void)
 		cmocka_unit_test(random_walks),
 		cmocka_unit_test(written_bytes_stay),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(memory),
 		cmocka_unit_test(lent_room_is_safe),
 	};
 

@@ -22,6 +22,9 @@ uint32_t netstack_tcp_isn(const struct ip_addr *local_ip, uint16_t local_port, c
 uint16_t netstack_tcp_mtu(uint16_t mtu);
 #define LWIP_HOOK_TCP_MTU(outif, mtu) netstack_tcp_mtu(mtu)
 
+/* The receive window that a connection starts with (netstack/flow_window.c, which opens it further). */
+uint16_t netstack_tcp_window(void);
+
 /* DHCP (netstack/dhcp_lease.c). Is the answer @p of that type to be believed? */
 int netstack_dhcp_reply(struct netif *n, const struct pbuf *p, uint8_t type);
 #define LWIP_HOOK_DHCP_REPLY(netif, p, type) netstack_dhcp_reply(netif, p, type)

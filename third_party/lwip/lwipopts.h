@@ -117,23 +117,27 @@
 #define LWIP_UDP 1
 
 /* ---- TCP: sizes ----
- * A window is what a flow can carry per round trip: 1 MiB is 84 Mbit/s at 100 ms. */
+ * A window is what a flow can carry per round trip: 8 MiB are 670 Mbit/s at 100 ms. These are the largest ones, and
+ * lwIP's own bookkeeping follows them; how much of them a flow gets, and when, is decided in netstack/flow_window.c. */
 #define LWIP_TCP 1
 #define TCP_MSS 1546                    /* the largest frame a hub passes, FRAME_MAX; links with less say so in their MTU */
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 7                 /* the smallest shift that can announce 4 MiB */
-#define TCP_WND (1024 * 1024)           /* receive window, bytes per flow */
-#define TCP_SND_BUF (1024 * 1024)       /* send buffer, bytes per flow */
+#define TCP_RCV_SCALE 8                 /* the smallest shift that can announce 8 MiB */
+#define TCP_WND (8 * 1024 * 1024)       /* receive window, bytes per flow; FLOW_WINDOW_MAX */
+#define TCP_WND_START netstack_tcp_window() /* where it starts (our patch 0012): at most what needs no scaling */
+#define TCP_SND_BUF (8 * 1024 * 1024)   /* send buffer, bytes per flow; FLOW_SEND_MAX */
 #define TCP_SND_QUEUELEN (4 * (TCP_SND_BUF / TCP_MSS)) /* pbufs; header and payload are one each, half-full segments twice that */
 #define MEMP_NUM_TCP_SEG TCP_SND_QUEUELEN
 #define TCP_SNDLOWAT (32 * 1024)        /* only lwIP's own sockets use it, but it is checked */
-#define TCP_WND_UPDATE_THRESHOLD (16 * 1024) /* reopen the window in steps of 11 segments: fewer packets, and well below any window */
+#define TCP_WND_UPDATE_THRESHOLD (16 * 1024) /* used by tcp_recved(), which we do not call; but it is checked */
 
 /* ---- TCP: loss ----
  * A TCP tunnel loses nothing, but the network behind the server may, and so does UDP acceleration. */
 #define TCP_QUEUE_OOSEQ 1
-#define TCP_OOSEQ_MAX_BYTES (512 * 1024) /* out-of-order data kept per flow: half a window */
-#define TCP_OOSEQ_MAX_PBUFS 1024        /* the same against tiny segments, whose cost is not their bytes */
+/* Out-of-order data kept per flow: each segment of it walks the queue, so not all of a large window; and a number of
+ * segments in proportion, because the cost of small ones is not their bytes. */
+#define TCP_OOSEQ_BYTES_LIMIT(pcb) LWIP_MIN((pcb)->rcv_wnd, 1024 * 1024)
+#define TCP_OOSEQ_PBUFS_LIMIT(pcb) ((u16_t)(TCP_OOSEQ_BYTES_LIMIT(pcb) / 1024 + 16))
 #define LWIP_TCP_SACK_OUT 1             /* tell the sender what arrived; lwIP does not use what it is told */
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define LWIP_TCP_TIMESTAMPS 0           /* lwIP neither measures nor protects with them: 12 bytes per segment for nothing */
