@@ -183,10 +183,13 @@
 #define PROXY_DENIED_MS 1000u     /* until a wrong password is answered: guessing costs a place among the clients meanwhile */
 #define SOCKS4_USER_MAX 255u /* a user id; the memo has no bound, login names are shorter */
 #define PROXY_WORD_MAX 255u /* user and password of the proxy: one length byte, RFC 1929 */
-#define HALF_OPEN_MAX 1024u /* targets being connected; a port scan through the proxy tries some hundred at once. At it, no more
-			     * clients are accepted; those that are in already may go above, CLIENTS_MAX bounds them */
+#define HALF_OPEN_MAX 1024u /* connects under way; one host has half of them at most, and that is as many as a fast scan of
+			     * its ports tries at once. What is more waits; small routers forget connections above some thousands */
+#define HALF_OPEN_MS 2000u  /* one connect, when others wait that had none yet: who lives within a second's round trip has
+			     * answered the SYN by then, or the one that lwIP sends after a second */
 #define TARGET_PART_MS 2000u /* for the other side's end, when ours is sent: a few round trips, and no lasting burden */
 #define TARGET_PART_BYTES (64u * KIB) /* thrown away in that time: what was under way, but no endless stream */
+#define TARGETS_PARTING_MAX 256u /* at once; flows and descriptors that no client is counted for: a page's servers, many times */
 #define DIRECT_WINDOW (64u * KIB) /* each way of a connection that goes around the tunnel; the kernel has buffers of its own */
 #define DIRECT_ADDRESSES_MAX 8u   /* of one name that are tried for it */
 #define FORWARD_CLIENTS_MAX 1024u  /* connections of -L and -R together: a quarter of all flows, the rest is the proxy's */

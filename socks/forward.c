@@ -286,13 +286,8 @@ static void accept_some(struct door *d)
 	struct forwards *fw = d->fw;
 
 	for (unsigned i = 0; i < ACCEPT_BATCH && fw->accepting; i++) {
-		int fd;
+		int fd = listener_accept(&d->listener);
 
-		if (fw->ts->opening >= HALF_OPEN_MAX) {
-			starve(fw, "too many connects are under way");
-			return;
-		}
-		fd = listener_accept(&d->listener);
 		if (fd >= 0)
 			serve(d, fd);
 		else if (fd == -EAGAIN)

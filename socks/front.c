@@ -9,6 +9,11 @@
  * clients wait in the kernel's queue: when we are full until one is gone, when descriptors are short until a
  * pause is over.
  *
+ * Only these two stop it. What a client wants is known when it has been accepted and read, so one that asks for something
+ * quick must not stand in the kernel's queue behind thousands that ask for a host that never answers: all are accepted, and
+ * connects wait where it is known what they wait for (half_open.h). When we are full, targets are told (targets.full), and
+ * those that have waited for long give way.
+ *
  * Each client is on one list: that of what it waits for (client.h). All that wait for the same have the same time for
  * it, so appending keeps each list ordered by deadline, and one timer for the first of all serves all. Those that wait
  * for nothing, closing ones included, are "served" until libuv has let go of them. */
@@ -123,8 +128,9 @@ static void on_acceptable(uv_poll_t *p, int status, int events);
 /* The only place that starts and stops the listeners' polling. */
 static void update_accepting(struct front *fr)
 {
-	bool want = !fr->starved && fr->nclients < fr->max && fr->env.ts->opening < HALF_OPEN_MAX;
+	bool want = !fr->starved && fr->nclients < fr->max;
 
+	fr->env.ts->full = fr->nclients >= fr->max;
 	if (want == fr->accepting)
 		return;
 	fr->accepting = want;
@@ -134,11 +140,6 @@ static void update_accepting(struct front *fr)
 		else
 			uv_poll_stop(&fr->ports[i].poll);
 	}
-}
-
-static void on_room(void *ctx)
-{
-	update_accepting(ctx);
 }
 
 static void starve(struct front *fr, int err)
@@ -231,7 +232,6 @@ static void on_acceptable(uv_poll_t *p, int status, int events)
 		starve(fr, -status); /* libuv has stopped polling; trying again is all there is */
 		return;
 	}
-	update_accepting(fr); /* requests may have become half-open targets meanwhile */
 	for (unsigned i = 0; i < ACCEPT_BATCH && fr->accepting; i++) {
 		int fd = listener_accept(&port->listener);
 
@@ -383,8 +383,6 @@ int front_new(struct front **ret, struct targets *ts, const struct client_conf *
 		return err;
 	}
 	fr->max = clients_max(ts);
-	ts->room = on_room;
-	ts->room_ctx = fr;
 	update_accepting(fr);
 	*ret = fr;
 	return 0;
@@ -421,8 +419,7 @@ void front_close(struct front *fr)
 	if (!fr)
 		return;
 	fr->closing = true;
-	if (fr->env.ts->room_ctx == fr)
-		fr->env.ts->room = NULL;
+	fr->env.ts->full = false;
 	for (unsigned i = 0; i < fr->nports; i++)
 		close_port(&fr->ports[i]);
 	uv_close((uv_handle_t *)&fr->timer, on_handle_closed);

@@ -23,7 +23,7 @@ struct udp_relays;
 
 #define FRONT_TEXT_MAX (9 + LISTENER_TEXT_MAX)
 
-/* Open all @n listeners, or none; n is 1..LISTENERS_MAX. @ts (whose room() is the front's) and @conf are lent until the
+/* Open all @n listeners, or none; n is 1..LISTENERS_MAX. @ts (whose @full the front sets) and @conf are lent until the
  * front is closed. A port of 0 lets the kernel choose. IPv6 addresses are bound for IPv6 only; unix: paths as in
  * listener.h. Returns 0, or VE_NOMEM,
  * VE_LISTEN with @f ("listener 127.0.0.1:1080: address already in use; another softsocks? choose a different one with

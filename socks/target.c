@@ -4,11 +4,18 @@
  * Theory of operation
  *
  * A target passes calls down to what it has below and events up to its owner, so the owner can change on the way
- * (target_rebind). It adds two things: the decision where the target lies, and how long its connect may take. The
- * patience is counted in steps, because a flow that waits for the tunnel stands still meanwhile (flow_held).
+ * (target_rebind). It adds three things: the decision where the target lies, when its connect may begin, and how long it
+ * may take. The patience is counted in steps, because a flow that waits for the tunnel stands still meanwhile (flow_held),
+ * and because what is patience enough may change: when everything is taken (half_open.h), or no more clients can be
+ * accepted, a connect has HALF_OPEN_MS instead of all its time. By then a host that lives has answered, but for those far
+ * away or overloaded; and to have no room for anybody would be worse.
  *
- * The timer also tells that a destination is blocked, which must not happen inside target_open(). Events that come from
- * libuv and not from netstack_dispatch() end with flow_flush(): an owner may have used a flow in them. */
+ *     WAITING --its turn--> CONNECTING --opened--> open          all: closed
+ *
+ * A target that is over makes room for others, whose timers are set to the next turn of the loop: nothing begins inside of
+ * somebody else's call. The timer also tells that a destination is blocked, which must not happen inside target_open().
+ * Events that come from libuv and not from netstack_dispatch() end with flow_flush(): an owner may have used a flow in
+ * them. */
 #include "socks/target.h"
 
 #include <assert.h>
@@ -28,27 +35,31 @@ struct target {
 	struct flow *flow; /* at most one of these two */
 	struct direct *direct;
 	uv_timer_t timer;
-	uint32_t waited_ms, step_ms;
+	uint32_t waited_ms, step_ms; /* in this state */
 	uint16_t port;
 	struct target *prev, *next; /* of ts->parting */
 	size_t thrown_away;
-	bool opening;
+	struct half_open_claim *claim; /* until it is open, or has failed */
 	bool shut;
 	bool closed;
 	int err;
 };
 
+static void on_step(uv_timer_t *timer);
+
+/* Opened or failed: others may begin. */
 static void not_opening(struct target *t)
 {
-	struct targets *ts = t->ts;
+	struct half_open *h = &t->ts->half_open;
+	struct half_open_claim *c = t->claim;
 
-	if (!t->opening)
+	if (!c)
 		return;
-	t->opening = false;
+	t->claim = NULL;
 	uv_timer_stop(&t->timer);
-	ts->opening--;
-	if (ts->opening == HALF_OPEN_MAX - 1 && ts->room)
-		ts->room(ts->room_ctx);
+	half_open_leave(h, c);
+	while ((c = half_open_next(h)))
+		uv_timer_start(&((struct target *)c->owner)->timer, on_step, 0, 0);
 }
 
 static void free_below(struct target *t)
@@ -133,32 +144,46 @@ static const struct flow_events direct_events = {
 
 /* --- time ---------------------------------------------------------------------------------------------- */
 
-static void on_step(uv_timer_t *timer);
+/* How long this may take in all, by what is known now. */
+static uint32_t patience(const struct target *t)
+{
+	return half_open_patience(&t->ts->half_open, t->claim, t->ts->connect_ms, t->ts->full);
+}
 
 static void wait_on(struct target *t)
 {
-	uint32_t left = t->ts->connect_ms - t->waited_ms;
+	uint32_t left = patience(t) - t->waited_ms;
 
 	t->step_ms = left < STEP_MS ? left : STEP_MS;
 	uv_timer_start(&t->timer, on_step, t->step_ms, 0);
 }
+
+/* It is not over yet, and the time since the last step has gone by. */
+static void wait_or_give_up(struct target *t)
+{
+	if (!t->flow || !flow_held(t->flow))
+		t->waited_ms += t->step_ms;
+	if (t->waited_ms < patience(t)) {
+		wait_on(t);
+		return;
+	}
+	free_below(t);
+	t->err = VE_TIMEOUT;
+}
+
+static void begin(struct target *t);
 
 static void on_step(uv_timer_t *timer)
 {
 	struct target *t = timer->data;
 	struct netstack *ns = t->ts->ns;
 
-	if (t->flow || t->direct) {
-		if (!t->flow || !flow_held(t->flow))
-			t->waited_ms += t->step_ms;
-		if (t->waited_ms < t->ts->connect_ms) {
-			wait_on(t);
-			return;
-		}
-		free_below(t);
-		t->err = VE_TIMEOUT;
-	}
-	on_closed(t, t->err);
+	if (t->err == 0 && !t->flow && !t->direct && t->claim->under_way)
+		begin(t);
+	else if (t->err == 0)
+		wait_or_give_up(t);
+	if (t->err != 0)
+		on_closed(t, t->err);
 	flow_flush(ns);
 }
 
@@ -193,6 +218,18 @@ static struct target *alloc_target(struct targets *ts, const struct flow_events 
 	return t;
 }
 
+/* Its turn has come. On error t->err is set. */
+static void begin(struct target *t)
+{
+	int err = open_below(t, &t->claim->to);
+
+	t->waited_ms = 0;
+	if (err != 0)
+		t->err = err;
+	if (t->err == 0)
+		wait_on(t);
+}
+
 int target_open(struct targets *ts, const struct dest *to, const struct flow_events *ev, void *ctx, struct target **ret)
 {
 	struct target *t = alloc_target(ts, ev, ctx);
@@ -201,17 +238,18 @@ int target_open(struct targets *ts, const struct dest *to, const struct flow_eve
 	if (!t)
 		return VE_NOMEM;
 	t->port = to->port;
-	err = open_below(t, to);
+	err = half_open_join(&ts->half_open, to, t, &t->claim);
+	if (err == 0 && t->claim->under_way)
+		err = open_below(t, to);
 	if (err != 0) {
+		half_open_leave(&ts->half_open, t->claim);
 		free(t);
 		return err;
 	}
-	t->opening = true;
-	ts->opening++;
 	uv_timer_init(ts->loop, &t->timer);
 	if (t->err != 0)
 		uv_timer_start(&t->timer, on_step, 0, 0);
-	else if (ts->connect_ms > 0)
+	else
 		wait_on(t);
 	*ret = t;
 	return 0;
@@ -329,6 +367,7 @@ static void on_part_over(struct target *t)
 		t->ts->parting = t->next;
 	if (t->next)
 		t->next->prev = t->prev;
+	t->ts->nparting--;
 	target_free(t);
 }
 
@@ -369,7 +408,7 @@ void target_part(struct target *t)
 {
 	static const struct flow_events events = { on_part_nothing, on_part_readable, on_part_nothing, on_part_closed };
 
-	if (!t || t->opening || t->closed || (!t->flow && !t->direct)) {
+	if (!t || t->claim || t->closed || (!t->flow && !t->direct) || t->ts->nparting >= TARGETS_PARTING_MAX) {
 		target_free(t);
 		return;
 	}
@@ -378,6 +417,7 @@ void target_part(struct target *t)
 	if (t->next)
 		t->next->prev = t;
 	t->ts->parting = t;
+	t->ts->nparting++;
 	uv_timer_start(&t->timer, on_part_timer, TARGET_PART_MS, 0);
 	if (!t->shut)
 		target_shutdown(t);

@@ -4,7 +4,7 @@
  *
  * The calls are those of netstack/flow.h, and mean the same: two bounded windows, events never from inside a call, freed
  * exactly once by the owner. A destination that the rules block fails with VE_BLOCKED, and one that is not open after
- * connect_ms with VE_TIMEOUT; the time a flow waits for the tunnel (hold) is not counted. */
+ * connect_ms with VE_TIMEOUT; the time a flow waits for the tunnel (hold) or for its turn is not counted. */
 #ifndef SOCKS_TARGET_H
 #define SOCKS_TARGET_H
 
@@ -17,6 +17,7 @@
 #include "core/bytes.h"
 #include "core/route.h"
 #include "netstack/flow.h"
+#include "socks/half_open.h"
 
 struct direct;
 struct target;
@@ -28,17 +29,17 @@ struct targets {
 	const struct route_rule *rules;
 	size_t nrules;
 	uint32_t connect_ms; /* how long one connect may take; 0: as long as the stack and the system try */
-	/* May be NULL: the number of @opening has become HALF_OPEN_MAX - 1 from above. Called from inside calls, too: only
-	 * notes it. */
-	void (*room)(void *ctx);
-	void *room_ctx;
+	bool full;           /* set by the front: no more clients are accepted, see half_open.h */
 	/* read only */
-	unsigned opening;         /* targets that are not open yet */
+	struct half_open half_open; /* targets that are not open yet, see target_open() */
 	struct direct *lingering; /* see targets_fini() */
-	struct target *parting;   /* see target_part() */
+	struct target *parting;   /* see target_part(), */
+	unsigned nparting;        /* and how many: <= TARGETS_PARTING_MAX */
 };
 
-/* Like flow_open(). */
+/* Like flow_open(). If too many connects are under way (half_open.h), it waits for its turn before it begins, as long as one
+ * connect may take, or FLOW_CONNECT_MS if that is not limited; when that is over, VE_TIMEOUT. While everything is taken, or
+ * the front is full, connects have HALF_OPEN_MS. */
 int target_open(struct targets *ts, const struct dest *to, const struct flow_events *ev, void *ctx, struct target **ret);
 /* Take over an accepted flow (netstack/listen.h), which is open. Returns 0 or VE_NOMEM (the flow is freed). */
 int target_adopt(struct targets *ts, struct flow *f, const struct flow_events *ev, void *ctx, struct target **ret);
@@ -60,7 +61,7 @@ void target_free(struct target *t);
 
 /* Like target_free(), for a conversation that is over for us and may be for the other side: an open target is not reset,
  * but ended in order, and gets TARGET_PART_MS to do the same. What still comes is thrown away, a little; more is answered
- * by a reset. NULL is fine. */
+ * by a reset. While TARGETS_PARTING_MAX others do the same it is reset at once. NULL is fine. */
 void target_part(struct target *t);
 
 /* At the program's end, when every target has been freed: those that are parting, and direct connections whose last bytes

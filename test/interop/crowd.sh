@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # crowd.sh - many clients at once, and bad ones beside good ones: nobody sees an error, and memory stays within the sums of
-# core/limits.h. What is measured (memory at its highest, speed beside a crowd and alone) is printed on lines with "#".
+# core/limits.h. What is measured (memory at its highest, speed beside a crowd and alone) is printed on lines with "#". CROWDS
+# chooses some of them.
 . "$(dirname "$0")/lib"
 . test/interop/session
 
@@ -63,13 +64,13 @@ others_go_on()	# others_go_on WHAT: a transfer beside it, as long as it took alo
 	say "speed beside $1: $((each / MS / 1000)) MB/s, $((alone_ms * 100 / MS)) % of that alone"
 }
 
-# crowd MODE N ADDR PORT: start one, wait until it is all there
+# crowd MODE N ADDR PORT: start one, wait until it is all there. It goes to the proxy, or to the port CROWD_AT.
 crowd()
 {
 	local line
 	rm -f "$WORK/crowd.in" "$WORK/crowd.out"
 	mkfifo "$WORK/crowd.in" "$WORK/crowd.out" || return 1
-	"$OUT/peer/crowd" "$1" "$2" "$PROXY" "$3" "$4" < "$WORK/crowd.in" > "$WORK/crowd.out" 2> "$WORK/crowd.err" &
+	"$OUT/peer/crowd" "$1" "$2" "${CROWD_AT:-$PROXY}" "$3" "$4" < "$WORK/crowd.in" > "$WORK/crowd.out" 2> "$WORK/crowd.err" &
 	CROWD=$!
 	PIDS+=("$CROWD")
 	exec {crowd_in}> "$WORK/crowd.in" {crowd_out}< "$WORK/crowd.out"
@@ -97,9 +98,9 @@ drained()	# when they have gone, nothing is left
 # --- the crowds ------------------------------------------------------------------------------------------------------
 
 # Each begins with a new process, whose heap holds nothing of an earlier crowd.
-alone()	# alone OPTION...
+alone()
 {
-	connect "${account[@]}" "$@" "$url" || return 1
+	connect "${account[@]}" "$url" || return 1
 	transfer && transfer || return 1 # twice: what a first one leaves behind is part of the rest
 	alone_ms=$MS
 	rest_kib=$(resident_kib)
@@ -144,45 +145,85 @@ deaf()
 	within "100ull * FLOW_WORST_MIB * MIB" && crowd_goes "" && drained
 }
 
-# When HALF_OPEN_MAX targets are being connected no client is accepted: who comes then waits for his turn. Who is there
-# goes on: one client, five transfers over one connection.
-blackhole()
+# five_begin, five_end WHAT: one client that was there before the crowd, with five transfers over one connection; the crowd
+# comes when the first is through. Sets SPEED, % of that alone.
+five_begin()
 {
-	local i from to come there
+	local i
 	for i in 1 2 3 4 5; do
 		printf 'url = "http://%s:%s/bytes/%s"\noutput = "%s"\n' "$WEB_ADDR" "$WEB_PORT" "$each" "$WORK/down$i"
 	done > "$WORK/five.conf"
-	from=$(date +%s%N)
+	five_from=$(date +%s%N)
 	(
 		curl --silent --show-error --max-time 300 --proxy "http://127.0.0.1:$PROXY" -K "$WORK/five.conf" && date +%s%N > "$WORK/five.end"
 	) > "$WORK/five.log" 2>&1 &
-	there=$!
-	PIDS+=("$there")
-	until [ -s "$WORK/down1" ] || ! kill -0 "$there" 2> /dev/null; do sleep 0.05; done
-	crowd void 10000 "$SILENT_ADDR" 80 || return 1
-	come=$(date +%s%N)
-	page_by_address || { why "a new client failed"; return 1; }
-	say "a new client in the midst of them had its page after $((($(date +%s%N) - come) / 1000000)) ms"
-	wait "$there" || { why "the transfers that were under way: $(cat "$WORK/five.log")"; return 1; }
-	to=$(cat "$WORK/five.end")
-	say "speed beside 10,000 connects to nowhere: $((alone_ms * 500 / ((to - from) / 1000000))) % of that alone"
+	FIVE=$!
+	PIDS+=("$FIVE")
+	until [ -s "$WORK/down1" ] || ! kill -0 "$FIVE" 2> /dev/null; do sleep 0.05; done
+}
+
+five_end()
+{
+	local i
+	wait "$FIVE" || { why "the transfers that were under way: $(cat "$WORK/five.log")"; return 1; }
+	SPEED=$((alone_ms * 500 / (($(cat "$WORK/five.end") - five_from) / 1000000)))
 	for i in 1 2 3 4 5; do
 		same_bytes "$each" "$WORK/down$i" || return 1
 		rm -f "$WORK/down$i"
 	done
-	crowd_goes "refused 10000, reset *" && say "of the 10,000: $CROWD_SAID" && within "HALF_OPEN_MAX * (SOCKS_READ_MAX + FLOW_CHUNK)" && drained
+	say "speed beside $1: $SPEED % of that alone"
+}
+
+# The machine has the crowd to carry as well. So this is what to compare with: the same crowd, which goes to somebody else.
+elsewhere()
+{
+	local line
+	mkfifo "$WORK/silence.in" "$WORK/silence.out" || return 1
+	"$OUT/peer/crowd" silence < "$WORK/silence.in" > "$WORK/silence.out" 2>&1 &
+	PIDS+=("$!")
+	exec {silence_in}> "$WORK/silence.in"
+	read -r -t 20 line < "$WORK/silence.out"
+	five_begin
+	CROWD_AT=${line#port } crowd "$@" || return 1
+	five_end "the same crowd, which is not our client" || return 1
+	kill "$CROWD"
+	wait "$CROWD" 2> /dev/null
+	exec {crowd_in}>&- {crowd_out}<&- {silence_in}>&-
+}
+
+# Ten thousand want to go where nobody answers. Who was there goes on, and who comes then does not stand in line behind them:
+# it has its page when not one of them has had an answer. But if there are fewer places for clients than they are, some of
+# them have to make room.
+blackhole()
+{
+	local come line apart places answered=0
+	places=$(figure "CLIENTS_MAX * 1024")
+	[ "$places" -le "$(ulimit -n)" ] || places=$(ulimit -n)
+	[ "$places" -gt 11000 ] || answered=$((10000 - places / 2))
+	elsewhere void 10000 "$SILENT_ADDR" 80 || return 1
+	apart=$SPEED
+	five_begin
+	crowd void 10000 "$SILENT_ADDR" 80 || return 1
+	come=$(date +%s%N)
+	page_by_address || { why "a new client failed"; return 1; }
+	say "a new client behind them had its page after $((($(date +%s%N) - come) / 1000000)) ms"
+	echo >&"$crowd_in"
+	read -r -t 20 line <&"$crowd_out"
+	say "by then, of those before it: $line"
+	[ "${line#answered }" -le "$answered" ] || { why "the new client had its page, and of those before it: \"$line\""; return 1; }
+	five_end "10,000 connects to nowhere" || return 1
+	say "and that is $((SPEED * 100 / apart)) % of what it is beside a crowd of others"
+	crowd_goes "refused 10000, reset *" && say "of the 10,000: $CROWD_SAID" && within "10000 * (SOCKS_READ_MAX + 5 * KIB)" && drained
 }
 
 say "the sum of core/limits.h, everything at every cap: $(figure "FLOWS_MAX * 1ull * FLOW_WORST_MIB * MIB + SESSION_WORST_MIB * MIB") KiB"
-for one in idle_and_busy slowloris long_head deaf blackhole; do
-	if [ $one = blackhole ] && [ -z "$SILENT_ADDR" ]; then
-		skip $one "this kernel has no silent address"
+for one in ${CROWDS:-idle_and_busy slowloris long_head deaf blackhole}; do
+	if [ "$one" = blackhole ] && [ -z "$SILENT_ADDR" ]; then
+		skip "$one" "this kernel has no silent address"
 		continue
 	fi
-	options=()
-	[ $one != blackhole ] || options=(--connect-timeout 3) # or it would take its time
-	t "${one//_/-}-alone" alone ${options[@]+"${options[@]}"}
-	t "${one//_/-}" $one
+	t "${one//_/-}-alone" alone
+	t "${one//_/-}" "$one"
 	t "${one//_/-}-stops-when-asked" stops_when_asked
 	cat "$WORK/measured"
 	: > "$WORK/measured"

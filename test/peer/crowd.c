@@ -12,7 +12,10 @@
  *                                          has ended and there were N of them, "thrown out K"
  *   crowd void N PROXY_PORT ADDR PORT      N SOCKS5 connects to an address where nobody answers, as many at a time as this
  *                                          process may have descriptors. Prints "open N" when the first of them are under
- *                                          way, and "refused N, reset K" when all got an answer that says no. A yes is a failure
+ *                                          way, "answered N" for each byte of standard input, and "refused N, reset K" when
+ *                                          all got an answer that says no. A yes is a failure
+ *   crowd silence                         prints "port P" of a listener that takes all that come, reads what they say, and says
+ *                                          nothing: the same load on the machine and none on a proxy. Until standard input ends
  *   crowd head BYTES PROXY_PORT ADDR PORT  one HTTP request with a head of so many bytes: prints the first line of the
  *                                          answer, or "reset"
  *
@@ -308,12 +311,13 @@ static void turn(int ms)
 		on_event(ev[i].data.ptr, ev[i].events);
 }
 
-static bool input_ended(void)
+/* What standard input has now: a byte (1), its end (0), or nothing (-1). */
+static int input(void)
 {
 	struct pollfd p = { STDIN_FILENO, POLLIN, 0 };
 	char c;
 
-	return poll(&p, 1, 0) > 0 && read(STDIN_FILENO, &c, 1) == 0;
+	return poll(&p, 1, 0) > 0 ? (int)read(STDIN_FILENO, &c, 1) : -1;
 }
 
 static void hold(void)
@@ -323,7 +327,7 @@ static void hold(void)
 
 	while (!ended || (mode == 'h' && thrown_out < total)) {
 		turn(50);
-		ended = ended || input_ended();
+		ended = ended || input() == 0;
 		if (mode == 'h' && ms_since_start() >= next) {
 			trickle();
 			next += TRICKLE_MS;
@@ -374,8 +378,42 @@ static void blackhole(unsigned at_a_time)
 			told("open", opened);
 			said = true;
 		}
+		if (input() > 0)
+			told("answered", refused);
 	}
 	printf("refused %u, reset %u\n", refused, reset);
+}
+
+/* Levels, not edges: who has said something is heard in the next turn, however many there are. */
+static int silence(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(at);
+	int l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct epoll_event ev[256] = { { .events = EPOLLIN, .data.fd = l } };
+	char text[4096];
+
+	if (l < 0 || bind(l, (struct sockaddr *)&at, n) != 0 || listen(l, SOMAXCONN) != 0 ||
+	    getsockname(l, (struct sockaddr *)&at, &n) != 0 || epoll_ctl(ep, EPOLL_CTL_ADD, l, &ev[0]) != 0)
+		die("a listener: %s", strerror(errno));
+	told("port", ntohs(at.sin_port));
+	while (input() != 0) {
+		int k = epoll_wait(ep, ev, 256, 50);
+
+		for (int i = 0; i < k; i++) {
+			struct epoll_event in = { .events = EPOLLIN };
+
+			if (ev[i].data.fd != l) {
+				if (recv(ev[i].data.fd, text, sizeof(text), 0) <= 0)
+					close(ev[i].data.fd);
+				continue;
+			}
+			in.data.fd = accept4(l, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+			if (in.data.fd >= 0)
+				epoll_ctl(ep, EPOLL_CTL_ADD, in.data.fd, &in);
+		}
+	}
+	return 0;
 }
 
 static int long_head(unsigned long bytes)
@@ -406,12 +444,18 @@ int main(int argc, char **argv)
 	unsigned long n;
 
 	clock_gettime(CLOCK_MONOTONIC, &began);
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	if (ep < 0)
+		die("%s", strerror(errno));
+	if (argc == 2 && !strcmp(argv[1], "silence"))
+		return silence();
 	for (size_t i = 0; argc == 6 && i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (!strcmp(argv[1], modes[i]))
 			mode = modes[i][0] == 'h' && modes[i][1] == 'e' ? 'H' : modes[i][0];
 	if (!mode || inet_pton(AF_INET, argv[4], &target.sin_addr) != 1) {
 		fprintf(stderr, "usage: crowd idle|deaf|half|void N PROXY_PORT ADDR PORT\n"
-				"       crowd head BYTES PROXY_PORT ADDR PORT\n");
+				"       crowd head BYTES PROXY_PORT ADDR PORT\n"
+				"       crowd silence\n");
 		return 1;
 	}
 	n = number(argv[2], 1000000000);
@@ -424,8 +468,7 @@ int main(int argc, char **argv)
 	if (mode != 'v' && total > room)
 		die("%u clients need more than the %u descriptors that are allowed here", total, room);
 	clients = calloc(total, sizeof(*clients));
-	ep = epoll_create1(EPOLL_CLOEXEC);
-	if (!clients || ep < 0)
+	if (!clients)
 		die("%s", strerror(errno));
 	switch (mode) {
 	case 'i':

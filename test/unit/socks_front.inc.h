@@ -829,32 +829,4 @@ static inline void test_idle(void **state)
 	front_end();
 }
 
-/* At the cap of half-open targets nobody is accepted, and nobody is turned away. */
-static inline void test_half_open(void **state)
-{
-	struct peer first, second;
-
-	(void)state;
-	ns.outcome = FAKE_WAITS;
-	front_open("127.0.0.1");
-	targets.opening = HALF_OPEN_MAX - 1;
-	dial(&first, &at);
-	SEND(&first, GREETING REQUEST);
-	UNTIL(ns.opens == 1);
-	dial(&second, &at);
-	SEND(&second, GREETING);
-	settle_down();
-	assert_int_equal(front_clients(front), 1);
-	assert_false(peer_has(&second, 1));
-	ns.conns[0].flow->outcome = FAKE_OPENS;
-	EXPECT(&first, CHOSEN SUCCESS);
-	EXPECT(&second, CHOSEN);
-	assert_int_equal(targets.opening, HALF_OPEN_MAX - 1);
-	targets.opening = 0;
-	peer_reset(&first);
-	peer_fini(&first);
-	gone(&second);
-	front_end();
-}
-
 #endif

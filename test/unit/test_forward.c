@@ -273,25 +273,30 @@ static void a_busy_port(void **state)
 	settle_down();
 }
 
-/* Too many connects are under way elsewhere: guests wait, and come in later. */
-static void full(void **state)
+/* Others connect to the same host, which does not answer: a guest comes in, and waits for his turn. */
+static void waits_for_its_turn(void **state)
 {
-	struct peer p;
+	struct half_open_claim *claims[HALF_OPEN_MAX / 2 - 1];
+	struct peer first, second;
 
 	(void)state;
-	log_set_level(LOG_ERROR);
+	ns.outcome = FAKE_WAITS;
 	local[0] = make("127.0.0.1", 0, far_host, false);
 	assert_int_equal(open_forwards(1, 0, 0), 0);
-	targets.opening = HALF_OPEN_MAX;
-	dial(&p, port_of(0));
+	for (unsigned i = 0; i < ARRAY_LEN(claims); i++)
+		assert_int_equal(half_open_join(&targets.half_open, &far_host, NULL, &claims[i]), 0);
+	dial(&first, port_of(0));
+	dial(&second, port_of(0));
+	UNTIL(stats().clients == 2);
 	settle_down();
-	assert_int_equal(ns.opens, 0);
-	targets.opening = 0;
-	settle_down();
-	assert_int_equal(ns.opens, 0); /* a pause, not a busy loop */
-	forwards_tick(fw, uv_now(&loop) + ACCEPT_PAUSE_MS);
-	UNTIL(ns.opens == 1 && ns.conns[0].flow->open);
-	peer_reset(&p);
+	assert_int_equal(ns.opens, 1);
+	ns.outcome = FAKE_OPENS;
+	ns.conns[0].flow->outcome = FAKE_OPENS;
+	UNTIL(ns.opens == 2 && ns.conns[1].flow->open);
+	for (unsigned i = 0; i < ARRAY_LEN(claims); i++)
+		half_open_leave(&targets.half_open, claims[i]);
+	peer_reset(&first);
+	peer_reset(&second);
 	UNTIL(stats().clients == 0);
 }
 
@@ -618,7 +623,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(local_unix, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failed_connect_resets, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_busy_port, setup, teardown),
-		cmocka_unit_test_setup_teardown(full, setup, teardown),
+		cmocka_unit_test_setup_teardown(waits_for_its_turn, setup, teardown),
 		cmocka_unit_test_setup_teardown(idle_ones_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(remote_tcp, setup, teardown),
 		cmocka_unit_test_setup_teardown(remote_tcp_to_nobody, setup, teardown),

@@ -638,6 +638,155 @@ static void test_pause_ends_by_itself(void **state)
 	front_end();
 }
 
+/* --- too many connects --------------------------------------------------------------------------------- */
+
+static struct half_open_claim *elsewhere[HALF_OPEN_MAX];
+static unsigned nelsewhere;
+
+/* Connects that others have under way: @n to far.corp. */
+static void take_places(unsigned n)
+{
+	const struct dest to = parse("far.corp:443");
+
+	for (nelsewhere = 0; nelsewhere < n; nelsewhere++) {
+		assert_int_equal(half_open_join(&targets.half_open, &to, NULL, &elsewhere[nelsewhere]), 0);
+		assert_true(elsewhere[nelsewhere]->under_way);
+	}
+}
+
+static void give_places_back(void)
+{
+	while (nelsewhere > 0)
+		half_open_leave(&targets.half_open, elsewhere[--nelsewhere]);
+	assert_int_equal(targets.half_open.under_way, 0);
+	assert_int_equal(targets.half_open.waiting, 0);
+}
+
+static void ask_for_far(struct peer *p)
+{
+	dial(p, &at);
+	peer_send_all(p, GREETING REQUEST, LEN(GREETING REQUEST));
+	UNTIL(peer_has(p, LEN(CHOSEN)));
+}
+
+static void expect_outcome(struct peer *p, uint8_t code)
+{
+	UNTIL(peer_has(p, 12));
+	assert_int_equal(p->got.p[3], code);
+	peer_reset(p);
+	peer_fini(p);
+}
+
+/* However many connect to a host that does not answer: who wants to go elsewhere is served at once, and the others wait
+ * for their turn and get it. */
+static void test_connects_wait_for_their_turn(void **state)
+{
+	struct peer first, second, third, quick;
+	char request[] = GREETING REQUEST;
+
+	(void)state;
+	ns.outcome = FAKE_WAITS;
+	front_open("127.0.0.1");
+	take_places(HALF_OPEN_MAX / 2 - 1);
+	ask_for_far(&first);
+	UNTIL(ns.opens == 1);
+	ask_for_far(&second);
+	ask_for_far(&third);
+	settle_down();
+	assert_int_equal(front_clients(front), 3);
+	assert_int_equal(ns.opens, 1);
+	ns.outcome = FAKE_OPENS;
+	memcpy(request + LEN(GREETING) + 5, "new", 3);
+	dial(&quick, &at);
+	peer_send_all(&quick, request, sizeof(request) - 1);
+	expect_outcome(&quick, 0);
+	assert_int_equal(ns.opens, 2);
+	ns.conns[0].flow->err = VE_TIMEOUT;
+	ns.conns[0].flow->outcome = FAKE_FAILS;
+	expect_outcome(&first, 4);
+	expect_outcome(&second, 0);
+	expect_outcome(&third, 0);
+	assert_int_equal(ns.opens, 4);
+	give_places_back();
+	UNTIL(front_clients(front) == 0);
+	front_end();
+}
+
+/* Who has his turn may be told at once that it will not work; and the next one has it then. */
+static void test_turn_that_fails(void **state)
+{
+	struct peer first, second, third;
+
+	(void)state;
+	ns.outcome = FAKE_WAITS;
+	front_open("127.0.0.1");
+	take_places(HALF_OPEN_MAX / 2 - 1);
+	ask_for_far(&first);
+	UNTIL(ns.opens == 1);
+	ask_for_far(&second);
+	ask_for_far(&third);
+	settle_down();
+	ns.open_result = VE_LIMIT;
+	ns.conns[0].flow->outcome = FAKE_OPENS;
+	expect_outcome(&first, 0);
+	expect_outcome(&second, 1);
+	expect_outcome(&third, 1);
+	assert_int_equal(ns.opens, 1);
+	give_places_back();
+	UNTIL(front_clients(front) == 0);
+	front_end();
+}
+
+static void test_clients_that_wait_for_their_turn_go(void **state)
+{
+	struct peer p, q;
+
+	(void)state;
+	front_open("127.0.0.1");
+	take_places(HALF_OPEN_MAX / 2);
+	ask_for_far(&p);
+	UNTIL(targets.half_open.waiting == 1);
+	peer_reset(&p);
+	peer_fini(&p);
+	UNTIL(front_clients(front) == 0);
+	assert_int_equal(targets.half_open.waiting, 0);
+	/* the time for one connect is over */
+	targets.connect_ms = 1;
+	ask_for_far(&p);
+	expect_outcome(&p, 4);
+	UNTIL(front_clients(front) == 0);
+	/* the program ends */
+	targets.connect_ms = 0;
+	ask_for_far(&p);
+	ask_for_far(&q);
+	UNTIL(targets.half_open.waiting == 2);
+	front_end();
+	assert_int_equal(ns.opens, 0);
+	peer_fini(&p);
+	peer_fini(&q);
+	give_places_back();
+}
+
+/* Connects hear that the front is full, and when it is not any more. */
+static void test_full_front_says_so(void **state)
+{
+	struct peer p, q;
+
+	(void)state;
+	limit_files(DESCRIPTORS_KEPT + 2);
+	front_open("127.0.0.1");
+	assert_false(targets.full);
+	dial(&p, &at);
+	dial(&q, &at);
+	UNTIL(front_clients(front) == 2);
+	assert_true(targets.full);
+	peer_fini(&p);
+	UNTIL(front_clients(front) == 1);
+	assert_false(targets.full);
+	peer_fini(&q);
+	front_end();
+}
+
 /* --- listeners ----------------------------------------------------------------------------------------- */
 
 static void test_several_listeners(void **state)
@@ -880,6 +1029,10 @@ int main(void)
 		FILES_TEST(test_limit_of_clients),
 		FILES_TEST(test_no_descriptors),
 		FILES_TEST(test_pause_ends_by_itself),
+		FRONT_TEST(test_connects_wait_for_their_turn),
+		FRONT_TEST(test_turn_that_fails),
+		FRONT_TEST(test_clients_that_wait_for_their_turn_go),
+		FILES_TEST(test_full_front_says_so),
 		FRONT_TEST(test_several_listeners),
 		FRONT_TEST(test_ip6_listener_is_ip6_only),
 		FRONT_TEST(test_port_in_use),

@@ -40,7 +40,6 @@ int main(void)
 		TEST(test_unix_stale),
 		TEST(test_unix_refused),
 		TEST(test_idle),
-		TEST(test_half_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

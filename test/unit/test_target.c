@@ -294,7 +294,7 @@ static void check_failure(const char *name, uint16_t port, uint8_t code)
 	assert_int_equal(p.got.p[3], code);
 	peer_fini(&p);
 	UNTIL(front_clients(front) == 0);
-	assert_int_equal(targets.opening, 0);
+	assert_int_equal(targets.half_open.under_way, 0);
 }
 
 static void test_failures(void **state)
@@ -394,7 +394,7 @@ static void test_clients_go(void **state)
 		UNTIL(front_clients(front) == 0);
 	}
 	ask(&p, "127.1", 9);
-	UNTIL(targets.opening == 1 || peer_has(&p, 12));
+	UNTIL(targets.half_open.under_way == 1 || peer_has(&p, 12));
 	front_end();
 	peer_fini(&p);
 }
@@ -489,8 +489,38 @@ static void test_parting(void **state)
 		UNTIL(c->freed);
 		assert_int_equal(c->reset, way == TALKS_ON || way == PROGRAM_ENDS);
 		assert_null(targets.parting);
+		assert_int_equal(targets.nparting, 0);
 		front_end();
 	}
+}
+
+/* One too many is reset at once; when another is through, there is room again. */
+static void test_parting_has_a_cap(void **state)
+{
+	struct fake_conn *first, *last;
+	bool alive;
+
+	(void)state;
+	front_open("127.0.0.1");
+	first = part(&alive);
+	assert_int_equal(targets.nparting, 1);
+	targets.nparting = TARGETS_PARTING_MAX; /* the others */
+	last = part(&alive);
+	assert_true(last->freed);
+	assert_true(last->reset);
+	assert_int_equal(targets.nparting, TARGETS_PARTING_MAX);
+	fake_end(first);
+	UNTIL(first->freed);
+	assert_false(first->reset);
+	assert_int_equal(targets.nparting, TARGETS_PARTING_MAX - 1);
+	first = part(&alive);
+	assert_false(first->freed);
+	assert_int_equal(targets.nparting, TARGETS_PARTING_MAX);
+	targets.nparting = 1;
+	targets_fini(&targets);
+	target_flush(&targets);
+	assert_true(first->freed);
+	front_end();
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -512,6 +542,7 @@ int main(void)
 		TEST(test_clients_go),
 		TEST(test_the_rest_goes_through_the_tunnel),
 		TEST(test_parting),
+		TEST(test_parting_has_a_cap),
 		TEST(test_errors),
 	};
 
