@@ -316,7 +316,7 @@ static void turn(struct pollfd *p, int nlisten)
 		heard = heard || p[i].revents;
 	}
 	/* What clients just sent lets the kernel's TCP go on: ask again. */
-	if (room && ((p[n + 1].revents & POLLIN) || heard))
+	if (gw.tun >= 0 && room && ((p[n + 1].revents & POLLIN) || heard))
 		tun_readable();
 	for (int i = 0; i < nlines; i++) {
 		if (p[n + 2 + 2 * i].revents & POLLIN)
