@@ -5,6 +5,7 @@
 # make test             everything: lint, check, check again with sanitizers, then test/interop against real servers
 # make test-browser     a headless browser through the proxy: test/browser; fetches Chromium if there is none (100 MB)
 # make demo             show it: test/demo
+# make bench            measure it, beside its rivals: test/bench/run, 15 minutes; QUICK=1 is a look in two
 # make fuzz T=NAME      fuzz one target of test/fuzz with clang, S=SECONDS (60)
 # make lint | tidy      our own rules | clang-tidy
 # make install          DESTDIR=, PREFIX=/usr/local
@@ -13,7 +14,7 @@
 # V=1 shows the commands; CC=clang; SAN=address,undefined; WERROR=1; ASM=no; BUILD=DIR for another build directory.
 # By convention: every .c of core/, netstack/ and socks/ but socks/main.c is in the library; every test/unit/test_*.c and
 # test/fuzz/fuzz_*.c is a program; test/support/*.c is in all of these; every test/peer/*.c is a program of its own;
-# test/gateway/*.c is one.
+# test/gateway/*.c is one; so is every test/bench/*.c.
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -52,7 +53,7 @@ LIBS   := -lm -ldl -lrt
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: all check test test-browser demo fuzz lint tidy install clean distclean programs check-programs sanitized force
+.PHONY: all check test test-browser demo bench fuzz lint tidy install clean distclean programs check-programs sanitized force
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $@)
 define compile
@@ -77,6 +78,7 @@ chosen   = $(if $(ONLY),$(filter $(subst *,%,$(ONLY)),$(1)),$(1))
 units   := $(call chosen,$(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c)))
 fuzzers := $(call chosen,$(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/fuzz_*.c)))
 peers   := $(patsubst test/peer/%.c,%,$(wildcard test/peer/*.c))
+benches := $(patsubst test/bench/%.c,%,$(wildcard test/bench/*.c))
 obj      = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
 program := $(if $(main),$(OUT)/softsocks)
@@ -84,8 +86,9 @@ LIB     := $(OUT)/libsoftsocks.a
 UNITS   := $(addprefix $(OUT)/unit/,$(units))
 REPLAYS := $(addprefix $(OUT)/fuzz/,$(fuzzers))
 PEERS   := $(addprefix $(OUT)/peer/,$(peers))
+BENCHES := $(addprefix $(OUT)/bench/,$(benches))
 GATEWAY := $(if $(wildcard test/gateway/gateway.c),$(OUT)/gateway)
-OBJECTS := $(call obj,$(ours) $(main) $(support) $(wildcard test/unit/*.c test/fuzz/*.c test/peer/*.c))
+OBJECTS := $(call obj,$(ours) $(main) $(support) $(wildcard test/unit/*.c test/fuzz/*.c test/peer/*.c test/bench/*.c))
 
 include third_party/build.mk
 
@@ -106,6 +109,8 @@ $(addprefix $(OUT)/libfuzzer/,$(fuzzers)): $(OUT)/libfuzzer/%: $(OUT)/obj/test/f
 	$(call link,-fsanitize=fuzzer)
 $(PEERS): $(OUT)/peer/%: $(OUT)/obj/test/peer/%.o
 	$(call link)
+$(BENCHES): $(OUT)/bench/%: $(OUT)/obj/test/bench/%.o
+	$(call link)
 
 # The SSTP server of the tests: on OpenSSL, and without a line of ours from core/.
 $(OUT)/gateway: test/gateway/build $(wildcard test/gateway/*.[ch]) $(OUT)/.flags
@@ -118,7 +123,7 @@ $(OUT)/.flags: force
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' > $@
 
-programs: all $(UNITS) $(REPLAYS) $(PEERS) $(GATEWAY)
+programs: all $(UNITS) $(REPLAYS) $(PEERS) $(BENCHES) $(GATEWAY)
 check-programs: $(UNITS) $(REPLAYS)
 check: check-programs
 	@OUT=$(OUT) test/run check
@@ -130,6 +135,8 @@ test-browser: all $(PEERS)
 	@OUT=$(OUT) RESULTS=$(OUT)/test-results-browser test/run browser
 demo: all $(PEERS)
 	@OUT=$(OUT) test/demo
+bench: all $(BENCHES)
+	@OUT=$(OUT) test/bench/run
 lint:
 	@OUT=$(OUT) test/run lint
 
@@ -153,7 +160,7 @@ install: all
 	$(OUT)/softsocks --man > $(DESTDIR)$(PREFIX)/share/man/man1/softsocks.1
 	$(OUT)/softsocks --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/softsocks
 clean:
-	rm -rf $(addprefix $(BUILD)/,obj unit fuzz libfuzzer peer gateway third_party test-results libsoftsocks.a softsocks .flags clang san-*)
+	rm -rf $(addprefix $(BUILD)/,obj unit fuzz libfuzzer peer bench gateway third_party test-results libsoftsocks.a softsocks .flags clang san-*)
 distclean:
 	rm -rf $(BUILD) build
 
