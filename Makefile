@@ -14,7 +14,7 @@
 # V=1 shows the commands; CC=clang; SAN=address,undefined; WERROR=1; ASM=no; BUILD=DIR for another build directory.
 # By convention: every .c of core/, netstack/ and socks/ but socks/main.c is in the library; every test/unit/test_*.c and
 # test/fuzz/fuzz_*.c is a program; test/support/*.c is in all of these; every test/peer/*.c is a program of its own;
-# test/gateway/*.c is one; so is every test/bench/*.c.
+# test/gateway/*.c is one; so is every test/bench/*.c (but a rival's).
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -78,7 +78,7 @@ chosen   = $(if $(ONLY),$(filter $(subst *,%,$(ONLY)),$(1)),$(1))
 units   := $(call chosen,$(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c)))
 fuzzers := $(call chosen,$(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/fuzz_*.c)))
 peers   := $(patsubst test/peer/%.c,%,$(wildcard test/peer/*.c))
-benches := $(patsubst test/bench/%.c,%,$(wildcard test/bench/*.c))
+benches := $(patsubst test/bench/%.c,%,$(filter-out test/bench/rival%,$(wildcard test/bench/*.c)))
 obj      = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
 program := $(if $(main),$(OUT)/softsocks)

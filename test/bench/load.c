@@ -72,6 +72,14 @@ static void fail(const char *fmt, ...)
 	_exit(1);
 }
 
+/* What went wrong with a receive or send that returned @n. */
+static const char *reason(ssize_t n)
+{
+	if (n == 0)
+		return "the connection ended";
+	return errno == EAGAIN ? "nothing for 20 seconds" : strerror(errno);
+}
+
 static double now_s(void)
 {
 	struct timespec ts;
@@ -159,7 +167,7 @@ static void send_all(int fd, const void *data, size_t n, int flags)
 		ssize_t k = send(fd, p, n, flags | MSG_NOSIGNAL);
 
 		if (k < 0)
-			fail("cannot send: %s", strerror(errno));
+			fail("cannot send: %s", reason(k));
 		p += k;
 		n -= (size_t)k;
 	}
@@ -170,7 +178,7 @@ static void receive_all(int fd, void *ret, size_t n, const char *what)
 	ssize_t k = recv(fd, ret, n, MSG_WAITALL);
 
 	if (k != (ssize_t)n)
-		fail("%s: %s", what, k < 0 ? strerror(errno) : "the connection ended");
+		fail("%s: %s", what, k > 0 ? "it is cut short" : reason(k));
 }
 
 static void ask_proxy(int fd)
@@ -224,7 +232,7 @@ static uint64_t read_answer(int fd, char body[HEAD_MAX], size_t *over)
 		ssize_t k = recv(fd, head + n, HEAD_MAX - n, 0);
 
 		if (k <= 0)
-			fail("no answer: %s", k < 0 ? strerror(errno) : "the connection ended");
+			fail("no answer: %s", reason(k));
 		n += (size_t)k;
 		head[n] = '\0';
 		end = strstr(head, "\r\n\r\n");
@@ -249,8 +257,7 @@ static uint64_t read_body(int fd, double end)
 		ssize_t k = recv(fd, NULL, want < BLOCK ? (size_t)want : BLOCK, MSG_TRUNC);
 
 		if (k <= 0)
-			fail("after %" PRIu64 " of %" PRIu64 " bytes: %s", sum, length,
-			     k < 0 ? strerror(errno) : "the connection ended");
+			fail("after %" PRIu64 " of %" PRIu64 " bytes: %s", sum, length, reason(k));
 		sum += (uint64_t)k;
 	}
 	return sum;
