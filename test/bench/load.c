@@ -254,7 +254,7 @@ static uint64_t read_body(int fd, double end)
 
 	while (sum < length && (end == 0 || now_s() < end)) {
 		uint64_t want = length - sum;
-		ssize_t k = recv(fd, NULL, want < BLOCK ? (size_t)want : BLOCK, MSG_TRUNC);
+		ssize_t k = recv(fd, block, want < BLOCK ? (size_t)want : BLOCK, MSG_TRUNC);
 
 		if (k <= 0)
 			fail("after %" PRIu64 " of %" PRIu64 " bytes: %s", sum, length, reason(k));
