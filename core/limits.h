@@ -130,7 +130,7 @@
 #define DHCP_ROUTES_MAX 64u    /* classless routes of a lease; one option of 255 bytes holds 51. Each packet walks their list */
 #define FLOW_CONNECT_MS 9000u  /* one TCP connect through the tunnel; browsers and curl hear of it within 10 s */
 #define RESOLVE_MS 5000u       /* one name, all servers tried */
-#define FLOWS_MAX 4096u        /* conversations at once; above it clients wait in the listen queue */
+#define FLOWS_MAX 16384u       /* conversations at once; above it clients wait in the listen queue */
 #define FLOW_MEMORY (256u * MIB)    /* that the windows of all flows share, if the user does not say otherwise, */
 #define FLOW_MEMORY_MIN (16u * MIB) /* and the least he may say: two flows at 10 MB/s over 100 ms */
 #define FLOW_MEMORY_MAX_MIB 65536u  /* and the most: more than FLOWS_MAX flows have ever needed */
@@ -192,7 +192,7 @@
 #define TARGETS_PARTING_MAX 256u /* at once; flows and descriptors that no client is counted for: a page's servers, many times */
 #define DIRECT_WINDOW (64u * KIB) /* each way of a connection that goes around the tunnel; the kernel has buffers of its own */
 #define DIRECT_ADDRESSES_MAX 8u   /* of one name that are tried for it */
-#define FORWARD_CLIENTS_MAX 1024u  /* connections of -L and -R together: a quarter of all flows, the rest is the proxy's */
+#define FORWARD_CLIENTS_MAX 1024u  /* connections of -L and -R together; the rest of all flows is the proxy's */
 #define FORWARD_PEERS_MAX 256u     /* UDP conversations of -L and -R together; each takes a port, in there or here */
 #define FORWARD_IDLE_MS 120000u    /* silence until such a conversation is over; RFC 4787 REQ-5 wants at least two minutes */
 #define FORWARD_NAME_MS 60000u     /* how old the address of a UDP forward's named destination may be */
@@ -211,7 +211,7 @@
 #define CHANNEL_WORST_KIB ((2u * WIRE_READ_MAX + 2u * WIRE_WRITE_MAX + SESSION_RX_MAX + SE_CHANNEL_TX_MIN) / KIB)
 #define SESSION_WORST_MIB (32u * CHANNEL_WORST_KIB / KIB + (SESSION_TX_MAX + SESSION_UDP_MAX) / MIB + 3u)
 #define UDP_WORST_MIB (UDP_ASSOCIATIONS_MAX * UDP_PENDING_MAX / MIB) /* what goes around the tunnel has smaller windows than a flow */
-_Static_assert(FLOWS_WORST_MIB + SESSION_WORST_MIB + UDP_WORST_MIB <= 512u, "memory at every cap: half a GiB");
+_Static_assert(FLOWS_WORST_MIB + SESSION_WORST_MIB + UDP_WORST_MIB <= 1088u, "memory at every cap: a bit more than 1 GiB");
 _Static_assert(2u * DIRECT_WINDOW <= FLOW_FLOOR_KIB * KIB + FLOW_SEND_START, "a client has one target, a flow or a direct one");
 
 #endif

@@ -78,8 +78,12 @@ static err_t bind_random_port(struct tcp_pcb *pcb, const ip_addr_t *any)
 {
 	err_t e = ERR_USE;
 
-	for (unsigned i = 0; i < PORT_TRIES && e == ERR_USE; i++)
-		e = tcp_bind(pcb, any, (u16_t)(LOCAL_PORT_MIN | (netstack_random() & (LOCAL_PORT_MIN - 1))));
+	for (unsigned i = 0; i < PORT_TRIES && e == ERR_USE; i++) {
+		u16_t port = (u16_t)(LOCAL_PORT_MIN | (netstack_random() & (LOCAL_PORT_MIN - 1)));
+
+		if (!tcp_port_is_used(port)) /* else tcp_bind() would look at all connections to find out */
+			e = tcp_bind(pcb, any, port);
+	}
 	return e == ERR_USE ? tcp_bind(pcb, any, 0) : e;
 }
 

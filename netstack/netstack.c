@@ -106,7 +106,7 @@ static bool mld_at_rest(const struct netstack *ns)
 
 static bool at_rest(const struct netstack *ns)
 {
-	return !tcp_active_pcbs && !tcp_tw_pcbs && (!ns->owner || ns->ready) && mld_at_rest(ns);
+	return !tcp_timer_pcbs && !tcp_tw_pcbs && (!ns->owner || ns->ready) && mld_at_rest(ns);
 }
 
 static uint64_t until(uint64_t when, uint64_t now)
@@ -156,6 +156,7 @@ void netstack_tick(struct netstack *ns)
 	uint64_t now = netstack_now();
 
 	netstack_enter(ns);
+	tcp_wake_silent();
 	sys_check_timeouts();
 	resolve_tick(ns, now);
 	race_tick(ns, now);

@@ -1206,6 +1206,115 @@ static void a_peer_that_died_after_our_fin(void **state)
 	finish();
 }
 
+/* --- resting -------------------------------------------------------------------------------------------- */
+
+static bool lose_one;
+
+static bool lose_the_next(struct world *world, const struct packet *p)
+{
+	bool lost = lose_one && p->proto == PROTO_TCP;
+
+	(void)world;
+	lose_one = lose_one && !lost;
+	return lost;
+}
+
+/* An idle flow keeps no timer running, and everything that must happen to it in time still does. */
+static void an_idle_flow_rests(void **state)
+{
+	static const uint8_t bytes[100];
+	struct packet s;
+
+	(void)state;
+	start();
+	w.on_packet = lose_the_next;
+	open_flow();
+	world_run(&w, 1000);
+	assert_null(tcp_timer_pcbs);
+	assert_non_null(tcp_active_pcbs);
+	assert_true(netstack_sleep(w.ns) > 200);
+	/* our segment is lost: it is sent again, and the flow comes to rest again */
+	lose_one = true;
+	c.to_send = 100;
+	client_write(&c);
+	flow_flush(w.ns);
+	world_settle(&w);
+	assert_int_equal(peer->rx_len, 0);
+	assert_non_null(tcp_timer_pcbs);
+	world_run(&w, 2000);
+	assert_int_equal(peer->rx_len, 100);
+	assert_null(tcp_timer_pcbs);
+	/* a single small segment is acknowledged in time */
+	peer_send_pattern(peer, 1);
+	world_settle(&w);
+	assert_int_equal(c.got, 1);
+	world_run(&w, 300);
+	assert_int_equal(peer->una, peer->nxt);
+	world_run(&w, 1000);
+	assert_null(tcp_timer_pcbs);
+	/* a hole: what waits behind it is forgotten some time, so this one does not rest */
+	s = tcp_peer_segment(peer, ACK | PSH);
+	s.seq += 1000;
+	s.payload = (struct slice){ .p = bytes, .n = sizeof(bytes) };
+	world_send(&w, s);
+	world_settle(&w);
+	assert_non_null(tcp_timer_pcbs);
+	world_run(&w, 60000);
+	assert_null(tcp_timer_pcbs);
+	assert_int_equal(c.closed, 0);
+	finish();
+}
+
+/* Silence is measured across the time in which no timer ran, for each flow from its own last segment. */
+static void resting_flows_are_kept_alive(void **state)
+{
+	static struct client second;
+
+	(void)state;
+	start();
+	open_flow();
+	world_run(&w, 100000);
+	memset(&second, 0, sizeof(second));
+	world_peer(&w, OTHER, 81);
+	assert_int_equal(client_open(&second, &w, dest_ip(OTHER, 81)), 0);
+	world_run(&w, 1000);
+	assert_int_equal(second.opened, 1);
+	assert_null(tcp_timer_pcbs);
+	world_watch(&w);
+	world_run(&w, FLOW_KEEPALIVE_MS - 101000 - 1000);
+	assert_int_equal(w.seen_tcp, 0);
+	world_run(&w, 3000);
+	assert_int_equal(w.seen_tcp, 1); /* the older one's */
+	assert_int_equal(w.last_tcp.to_port, 80);
+	assert_null(tcp_timer_pcbs); /* answered */
+	world_run(&w, 100000);
+	assert_int_equal(w.seen_tcp, 2);
+	assert_int_equal(w.last_tcp.to_port, 81);
+	peer->mute = true;
+	world_run(&w, FLOW_KEEPALIVE_MS + FLOW_KEEPALIVE_RETRIES * FLOW_KEEPALIVE_RETRY_MS);
+	assert_int_equal(c.closed, 1);
+	assert_int_equal(c.err, VE_TIMEOUT);
+	assert_int_equal(second.closed, 0);
+	flow_free(second.f);
+	finish();
+}
+
+/* Ports of ours come back when nobody uses them any more. */
+static void ports_are_given_back(void **state)
+{
+	(void)state;
+	start();
+	for (int i = 0; i < 70000; i++) {
+		memset(&c, 0, sizeof(c));
+		assert_int_equal(client_open(&c, &w, dest_ip(OTHER, 9)), 0);
+		flow_free(c.f);
+		w.out->n = 0;
+	}
+	c.f = NULL;
+	open_flow();
+	finish();
+}
+
 /* --- freeing from events -------------------------------------------------------------------------------- */
 
 static void freed_in_every_event(void **state)
@@ -1670,6 +1779,9 @@ int main(void)
 		cmocka_unit_test(answer_and_reset),
 		cmocka_unit_test(a_peer_that_died),
 		cmocka_unit_test(a_peer_that_died_after_our_fin),
+		cmocka_unit_test(an_idle_flow_rests),
+		cmocka_unit_test(resting_flows_are_kept_alive),
+		cmocka_unit_test(ports_are_given_back),
 		cmocka_unit_test(freed_in_every_event),
 		cmocka_unit_test(freed_by_another),
 		cmocka_unit_test(opened_in_an_event),

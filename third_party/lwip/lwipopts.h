@@ -22,7 +22,7 @@
 #define MEM_LIBC_MALLOC 1               /* no static heap: memory follows the number of flows */
 #define MEMP_MEM_MALLOC 1               /* no static pools: ten thousand PCBs would be there from the start */
 #define MEM_ALIGNMENT 8                 /* pointers */
-#define MEMP_NUM_TCP_PCB 10240          /* documents the flow limit; see above */
+#define MEMP_NUM_TCP_PCB 16384          /* documents the flow limit; see above */
 #define MEMP_NUM_UDP_PCB 4096
 /* Packets that wait for ARP or ND are copies. Flows give tcp_write() references to memory that they free on the peer's
  * ACK, and a peer can acknowledge what it has not seen: a queue that referred to it would send freed memory. */
