@@ -66,12 +66,14 @@ struct flow {
 	struct ip local;     /* from the connect on */
 	uint16_t local_port;
 
+	uint64_t rx_total; /* bytes the client has got */
 	uint32_t rtt_ms; /* of the handshake */
 	uint64_t syn_at;
 	struct pace rx_pace, tx_pace;
 	size_t rx_charged, tx_charged; /* of the memory that all flows share */
 
 	struct recvq rx;
+	unsigned ack_segments; /* received since the last ACK, when ACKs wait for the end of a turn */
 	bool rx_fin;     /* and then came the end */
 
 	struct sendq tx;
@@ -80,7 +82,7 @@ struct flow {
 	bool tx_fin;     /* and lwIP has the FIN */
 	bool resend;     /* what was refused is not in lwIP's unsent queue any more */
 
-	struct node all, age, ready, dirty, refused, finishing;
+	struct node all, age, ready, dirty, acks, refused, finishing;
 };
 
 #define flow_of(n, member) list_entry(n, struct flow, member)
@@ -130,6 +132,9 @@ void flow_charge(struct flow *f);
 
 /* @n bytes reached the client: open the receive window by as much as it should. */
 void flow_window_consumed(struct flow *f, size_t n);
+
+/* Send the ACKs and window updates that are due. */
+void flow_ack_all(struct netstack *ns);
 
 /* @n bytes were acknowledged, and are out of the queue. */
 void flow_send_acked(struct flow *f, size_t n);

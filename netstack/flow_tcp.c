@@ -94,6 +94,7 @@ void flow_forget_pcb(struct flow *f)
 	list_del(&f->refused);
 	list_del(&f->finishing);
 	list_del(&f->dirty);
+	list_del(&f->acks);
 	flow_charge(f);
 }
 
@@ -143,7 +144,7 @@ struct flow *flow_new(struct netstack *ns)
 	if (!f)
 		return NULL;
 	f->ns = ns;
-	struct node *nodes[] = { &f->all, &f->age, &f->ready, &f->dirty, &f->refused, &f->finishing, &f->waiter.node };
+	struct node *nodes[] = { &f->all, &f->age, &f->ready, &f->dirty, &f->acks, &f->refused, &f->finishing, &f->waiter.node };
 	for (size_t i = 0; i < ARRAY_LEN(nodes); i++)
 		list_init(nodes[i]);
 	list_move_last(&ns->all, &f->all);
@@ -162,6 +163,7 @@ void flow_destroy(struct flow *f)
 	list_del(&f->age);
 	list_del(&f->ready);
 	list_del(&f->dirty);
+	list_del(&f->acks);
 	list_del(&f->refused);
 	list_del(&f->finishing);
 	list_del(&f->all);
@@ -221,6 +223,14 @@ static void check_end(struct flow *f)
 	flow_make_ready(f, FACT_CLOSED);
 }
 
+/* Has lwIP something that could go out now? It stops after TCP_OUTPUT_QUANTUM. */
+static bool may_send(const struct tcp_pcb *pcb)
+{
+	const struct tcp_seg *seg = pcb->unsent;
+
+	return seg && lwip_ntohl(seg->tcphdr->seqno) - pcb->lastack + seg->len <= LWIP_MIN(pcb->snd_wnd, pcb->cwnd);
+}
+
 /* --- lwIP's callbacks: facts only ----------------------------------------------------------------------- */
 
 static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
@@ -246,7 +256,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 		pcb->persist_backoff = 0;
 	sendq_acked(&f->tx, len);
 	flow_send_acked(f, len);
-	if (f->tx.write)
+	if (f->tx.write || may_send(pcb))
 		flow_make_dirty(f);
 	if (f->tx_starved && flow_send_room(f)) {
 		f->tx_starved = false;
@@ -396,8 +406,12 @@ static void write_all(struct flow *f)
 
 static void push(struct flow *f)
 {
-	if (!f->pcb || f->tx_fin || (f->state != FLOW_OPEN && f->state != FLOW_ENDED))
+	if (!f->pcb || (f->state != FLOW_OPEN && f->state != FLOW_ENDED))
 		return;
+	if (f->tx_fin) {
+		tcp_output(f->pcb);
+		return;
+	}
 	write_all(f);
 	if (f->tx.write && f->pcb->snd_queuelen == 0)
 		flow_make_dirty(f); /* no memory, and no ACK to wait for: again with the timer */
@@ -409,6 +423,7 @@ static void push(struct flow *f)
 	tcp_output(f->pcb);
 }
 
+/* Flows take turns of TCP_OUTPUT_QUANTUM bytes, until all is out that may be, or the session is full. */
 void flow_push_all(struct netstack *ns)
 {
 	struct node batch;
@@ -417,10 +432,14 @@ void flow_push_all(struct netstack *ns)
 	list_take_all(&batch, &ns->dirty);
 	while (!list_empty(&batch)) {
 		struct flow *f = flow_of(batch.next, dirty);
+		uint32_t before = f->pcb ? f->pcb->snd_nxt : 0;
 
 		list_del(&f->dirty);
 		push(f);
+		if (f->pcb && f->pcb->snd_nxt != before && may_send(f->pcb) && !list_linked(&f->refused))
+			list_move_last(&batch, &f->dirty);
 	}
+	flow_ack_all(ns);
 }
 
 /* --- output that was refused ---------------------------------------------------------------------------- */
@@ -461,6 +480,7 @@ static void retry(struct flow *f)
 void flow_retry_refused(struct netstack *ns)
 {
 	struct node batch, *last = NULL;
+	uint32_t before;
 
 	list_init(&batch);
 	list_take_all(&batch, &ns->refused);
@@ -468,9 +488,12 @@ void flow_retry_refused(struct netstack *ns)
 		struct flow *f = flow_of(batch.next, refused);
 
 		list_del(&f->refused);
+		before = f->pcb->snd_nxt;
 		retry(f);
 		if (list_linked(&f->refused))
 			last = &f->refused; /* full again: it has had its turn, the others come first then */
+		else if (f->pcb->snd_nxt != before && may_send(f->pcb))
+			list_move_last(&batch, &f->refused); /* it has had its turn, and there is room for another */
 	}
 	while (!list_empty(&batch))
 		list_move_last(&ns->refused, batch.next);

@@ -28,6 +28,8 @@
 #define EASY (1u * MIB)     /* up to here, servers that answer late or in batches are not taken for a full link */
 #define EASY_MS 20u
 #define STRICT_MS 4u
+#define ACK_SEGMENTS 44u    /* what Linux gathers: 64 KiB */
+#define ACK_EACH (1u * MIB) /* received, until when every second segment is acknowledged */
 #define UPDATE_MAX (64u * KIB) /* a window that has opened by so much is announced without waiting for an ACK to send */
 
 /* --- memory --------------------------------------------------------------------------------------------- */
@@ -141,12 +143,51 @@ void flow_windows_opened(struct flow *f)
 
 /* --- receiving ------------------------------------------------------------------------------------------ */
 
-static void announce(struct tcp_pcb *pcb, size_t cap)
+static void ack_at_turn_end(struct flow *f)
 {
-	if (tcp_update_rcv_ann_wnd(pcb) < min_size(cap / 4, UPDATE_MAX))
+	if (!list_linked(&f->acks))
+		list_move_last(&f->ns->acks, &f->acks);
+}
+
+/* What has come in a turn is acknowledged with one segment at its end, as kernels do it for what a card has gathered; but
+ * not more than ACK_SEGMENTS at once, and none are gathered at the beginning, where ACKs are what a slow start grows by. */
+int netstack_ack_later(void *flow)
+{
+	struct flow *f = flow;
+
+	if (!f || !f->pcb || f->pcb->state < ESTABLISHED || f->rx_total < ACK_EACH || ++f->ack_segments >= ACK_SEGMENTS) {
+		if (f)
+			f->ack_segments = 0;
+		return 0;
+	}
+	ack_at_turn_end(f);
+	return 1;
+}
+
+static void acknowledge(struct flow *f)
+{
+	struct tcp_pcb *pcb = f->pcb;
+	bool opened = tcp_update_rcv_ann_wnd(pcb) >= min_size(f->rx_pace.cap / 4, UPDATE_MAX);
+
+	if (!opened && (f->ack_segments == 0 || !(pcb->flags & TF_ACK_DELAY)))
 		return;
+	f->ack_segments = 0;
 	tcp_ack_now(pcb);
 	tcp_output(pcb);
+}
+
+void flow_ack_all(struct netstack *ns)
+{
+	struct node batch;
+
+	list_init(&batch);
+	list_take_all(&batch, &ns->acks);
+	while (!list_empty(&batch)) {
+		struct flow *f = flow_of(batch.next, acks);
+
+		list_del(&f->acks);
+		acknowledge(f);
+	}
 }
 
 void flow_window_consumed(struct flow *f, size_t n)
@@ -154,12 +195,13 @@ void flow_window_consumed(struct flow *f, size_t n)
 	struct tcp_pcb *pcb = f->pcb;
 	struct pace *p = &f->rx_pace;
 
+	f->rx_total += n;
 	if (pcb && !f->rx_fin) { /* behind a FIN there is no window to open */
 		if (went_through(f, p, n) && f->rx.len <= p->cap / 2)
 			p->cap = next_cap(f, p, TCP_WND_MAX(pcb), 2);
 		if (pcb->rcv_wnd + f->rx.len < p->cap) {
 			pcb->rcv_wnd = (tcpwnd_size_t)(p->cap - f->rx.len);
-			announce(pcb, p->cap);
+			ack_at_turn_end(f);
 		}
 	}
 	flow_charge(f);

@@ -799,7 +799,7 @@ int netstack_new(struct netstack **ret, uv_loop_t *loop, const struct netstack_c
 		ns->conf.memory = FLOW_MEMORY;
 	ns->unready_since = netstack_now();
 	struct node *rings[] = { &ns->all, &ns->held, &ns->connecting, &ns->lingering, &ns->finishing,
-				 &ns->ready_list, &ns->dirty, &ns->refused, &ns->ports, &ns->ports_ready, &ns->udp,
+				 &ns->ready_list, &ns->dirty, &ns->acks, &ns->refused, &ns->ports, &ns->ports_ready, &ns->udp,
 				 &ns->udp_ready, &ns->races, &ns->lookups };
 	for (size_t i = 0; i < ARRAY_LEN(rings); i++)
 		list_init(rings[i]);

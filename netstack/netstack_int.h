@@ -120,6 +120,7 @@ struct netstack {
 	struct node finishing;  /* our FIN is handed to lwIP */
 	struct node ready_list; /* something to be delivered or reaped */
 	struct node dirty;      /* something to be handed to lwIP */
+	struct node acks;       /* an ACK or a window update is due at the end of the turn */
 	struct node refused;    /* lwIP has something that the session had no room for */
 	struct flow *current;   /* whose events are being delivered; NULL once it is freed */
 

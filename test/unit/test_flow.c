@@ -673,6 +673,105 @@ static void refused_flows_take_turns(void **state)
 	finish();
 }
 
+/* Position of the first packet to @port that waits to be taken from the stack, w.out->n: none. */
+static unsigned place_of(uint16_t port)
+{
+	for (unsigned i = 0; i < w.out->n; i++) {
+		const struct frame *f = &w.out->f[(w.out->first + i) % QUEUE_MAX];
+		struct packet q;
+
+		assert_true(packet_parse(&q, (struct slice){ .p = f->b, .n = f->n }, false));
+		if (q.to_port == port && q.payload.n > 0)
+			return i;
+	}
+	return w.out->n;
+}
+
+/* One flow has as much to send as it may, another one little: the second one does not wait for all of the first. */
+static void a_small_flow_beside_bulk(void **state)
+{
+	const unsigned turn = TCP_OUTPUT_QUANTUM / 1460 + 1;
+	static struct client little;
+
+	(void)state;
+	for (int full = 0; full < 2; full++) {
+		start();
+		memset(&little, 0, sizeof(little));
+		world_peer(&w, OTHER, 81);
+		open_flow();
+		assert_int_equal(client_open(&little, &w, dest_ip(OTHER, 81)), 0);
+		c.to_send = BULK; /* slow start is through */
+		client_write(&c);
+		flow_flush(w.ns);
+		world_run(&w, 5000);
+		assert_int_equal(peer->rx_len, BULK);
+		w.refuse_all = full;
+		c.to_send = BULK + 128 * 1024;
+		little.to_send = 100;
+		client_write(&c);
+		if (full) /* the session is full when the bulk comes, and then has room for some */
+			flow_flush(w.ns);
+		client_write(&little);
+		flow_flush(w.ns);
+		w.refuse_all = false;
+		if (full) {
+			assert_int_equal(w.out->n, 0);
+			w.refuse_every = 80;
+			w.offered = 0;
+			w.room_owed = false;
+			w.depth++;
+			w.ops->room(w.ns);
+			w.depth--;
+			assert_int_equal(w.out->n, 79);
+			w.refuse_every = 0;
+			w.room_owed = true;
+		}
+		assert_true(w.out->n > turn);
+		assert_int_equal(place_of(80), 0);
+		assert_in_range(place_of(81), 1, turn);
+		world_run(&w, 5000);
+		peer_check_pattern(peer, c.to_send);
+		flow_free(little.f);
+		finish();
+	}
+}
+
+/* A batch is acknowledged at its end; at the beginning of a stream, every second segment is. */
+static void acks_of_a_batch(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	start();
+	open_flow();
+	before = peer->acks_in;
+	peer_send_pattern(peer, 14600);
+	world_settle(&w);
+	assert_in_range(peer->acks_in - before, 5, 6);
+	peer_send_pattern(peer, 2u << 20);
+	world_run(&w, 1000);
+	assert_int_equal(c.got, 14600 + (2u << 20));
+	before = peer->acks_in;
+	peer_send_pattern(peer, 58400);
+	world_settle(&w);
+	assert_in_range(peer->acks_in - before, 1, 2);
+	assert_int_equal(peer->una, peer->nxt);
+	/* two segments that come one by one are two, and one is for the timer */
+	before = peer->acks_in;
+	peer_send_pattern(peer, 1460);
+	world_settle(&w);
+	assert_int_equal(peer->acks_in - before, 0);
+	peer_send_pattern(peer, 1460);
+	world_settle(&w);
+	assert_int_equal(peer->acks_in - before, 1);
+	peer_send_pattern(peer, 1460);
+	world_run(&w, 200);
+	assert_int_equal(peer->acks_in - before, 2);
+	assert_int_equal(peer->una, peer->nxt);
+	assert_int_equal(peer->resent, 0);
+	finish();
+}
+
 static void refused_syn_and_fin(void **state)
 {
 	(void)state;
@@ -1759,6 +1858,8 @@ int main(void)
 		cmocka_unit_test(refused_output),
 		cmocka_unit_test(refused_for_a_while),
 		cmocka_unit_test(refused_flows_take_turns),
+		cmocka_unit_test(a_small_flow_beside_bulk),
+		cmocka_unit_test(acks_of_a_batch),
 		cmocka_unit_test(refused_syn_and_fin),
 		cmocka_unit_test(refused_out_of_the_arp_queue),
 		cmocka_unit_test(dropped_output_is_counted),

@@ -25,6 +25,11 @@ uint16_t netstack_tcp_mtu(uint16_t mtu);
 /* The receive window that a connection starts with (netstack/flow_window.c, which opens it further). */
 uint16_t netstack_tcp_window(void);
 
+/* An ACK for two or more segments in order is due on the connection of @flow, the PCB's callback argument. Not 0: it is sent
+ * at the end of the turn (netstack/flow_window.c). */
+int netstack_ack_later(void *flow);
+#define LWIP_HOOK_TCP_ACK_LATER(pcb) netstack_ack_later((pcb)->callback_arg)
+
 /* DHCP (netstack/dhcp_lease.c). Is the answer @p of that type to be believed? */
 int netstack_dhcp_reply(struct netif *n, const struct pbuf *p, uint8_t type);
 #define LWIP_HOOK_DHCP_REPLY(netif, p, type) netstack_dhcp_reply(netif, p, type)

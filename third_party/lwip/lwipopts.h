@@ -131,6 +131,8 @@
 #define TCP_SNDLOWAT (32 * 1024)        /* only lwIP's own sockets use it, but it is checked */
 #define TCP_WND_UPDATE_THRESHOLD (16 * 1024) /* used by tcp_recved(), which we do not call; but it is checked */
 
+#define TCP_OUTPUT_QUANTUM (64 * 1024)  /* of one connection's turn (our patch 0015): netstack gives the next to another */
+
 /* ---- TCP: loss ----
  * A TCP tunnel loses nothing, but the network behind the server may, and so does UDP acceleration. */
 #define TCP_QUEUE_OOSEQ 1
