@@ -23,6 +23,10 @@
 /* --- wire: TCP and TLS to the server ---------------------------------------------------------------------- */
 #define WIRE_READ_MAX (256u * KIB)  /* ciphertext taken from the kernel at once: a batch of about 170 frames */
 #define WIRE_WRITE_MAX (256u * KIB) /* ciphertext waiting for the kernel; above it the session keeps its bytes */
+#define WIRE_BACKLOG_MS 5u          /* of bytes that may wait in the kernel of a connection that is full, and half of that each in
+				     * TLS and in the session: more than a busy turn of the loop takes, less than anyone feels */
+#define WIRE_BACKLOG_MIN (8u * KIB) /* five packets: below, there are only more system calls */
+#define WIRE_BACKLOG_MAX (256u * KIB)
 #define WIRE_CONNECT_MS 10000u      /* one TCP connect, softether-protocol.md 12.1 */
 #define WIRE_TLS_MS 15000u          /* one TLS handshake, softether-protocol.md 12.1 */
 #define WIRE_STAGGER_MS 250u        /* head start of one address before the next is tried too; RFC 8305, section 5 */

@@ -13,7 +13,10 @@
  *            sleeps. So everything that one turn produced shares TLS records and one write a wire.
  *
  * Nothing is queued here. A wire that is full leaves bytes in the session, a full session says VE_AGAIN to the link,
- * lwIP keeps the segment; SESSION_ROOM goes the other way.
+ * lwIP keeps the segment; SESSION_ROOM goes the other way. Behind a wire that is full, the session's queue is kept as
+ * short as the wire wants it: what is in it delays whatever comes next, and lwIP is the better place to wait, where each
+ * flow has its own queue and a short one need not wait for a long one. This is for whoever can wait: TCP with data.
+ * Anything else would be lost, and a bare ACK or a small request should not have to.
  *
  * Channels. The first wire is channel 0; the session asks for others, and for channel 0 anew if it goes on after that
  * was lost. They differ in one thing only: before there is a session, the end of the wire is the end of the attempt; later
@@ -50,6 +53,8 @@
 #define BACKOFF_MAX_MS 60000u /* the longest a user should wait after the server came back */
 #define STEADY_MS 30000u      /* up for this long: the next loss starts counting anew */
 #define GOODBYE_MS 2000u      /* for the protocol's own farewell, see tunnel_stop() */
+#define SMALL_FRAME 256u      /* a bare ACK with all its options, a keystroke, the request for a page of old */
+#define PROTOCOL_TCP 6u
 
 enum tunnel_state {
 	T_CONNECTING, /* channel 0 has a wire, session not set: TCP and TLS are under way */
@@ -90,6 +95,7 @@ struct tunnel {
 	bool link_up;     /* link_ops->up() was called, down() was not */
 	bool frames;      /* the link was given some in this turn */
 	bool kicked;      /* something is to be done before the loop sleeps */
+	bool held_back;   /* a frame was refused because the wires are full; the link's room() is owed */
 	bool stopping;    /* the user wants to leave */
 	bool pumping;     /* inside turn(): link calls made by it need no kick */
 	struct fault fault;
@@ -207,11 +213,42 @@ static bool push_bytes(struct channel *c)
 	return n > 0;
 }
 
+/* Does more wait for the wires than is good? As long as one of them takes something, that is for the session to say. */
+static bool is_crowded(const struct tunnel *t)
+{
+	size_t waits = 0, may = 0;
+
+	for (unsigned i = 0; i < SESSION_CHANNELS_MAX; i++) {
+		const struct channel *c = &t->channels[i];
+		size_t bound = c->opened ? wire_backlog(c->wire) : 0;
+
+		if (bound == SIZE_MAX)
+			return false;
+		if (c->opened)
+			waits += t->session->ops->tx_peek(t->session, i).n;
+		may += bound;
+	}
+	return may > 0 && waits >= may;
+}
+
+/* Let the link go on if it was held back and need not be any more. */
+static void give_room(struct tunnel *t)
+{
+	if (!t->held_back || is_crowded(t))
+		return;
+	t->held_back = false;
+	t->kicked = true; /* for what it will queue now */
+	if (t->link_up)
+		t->link_ops->room(t->link);
+}
+
 /* The session may hang up in the middle of that. */
 static void push_channel(struct channel *c)
 {
-	while (c->opened && push_bytes(c))
+	while (c->opened && push_bytes(c)) {
 		take_events(c->tunnel); /* ROOM: lwIP may fill what has just become free */
+		give_room(c->tunnel);
+	}
 	if (c->opened)
 		wire_flush(c->wire);
 }
@@ -374,6 +411,7 @@ static void pump(struct tunnel *t)
 	push_datagrams(t);
 	for (unsigned i = 0; i < SESSION_CHANNELS_MAX; i++)
 		push_channel(&t->channels[i]);
+	give_room(t);
 	if (t->frames)
 		t->kicked = true; /* something came while we sent */
 	if (t->fault.err == 0)
@@ -508,11 +546,44 @@ static const struct wire_events wire_events = {
 
 /* --- what the link tells -------------------------------------------------------------------------------------- */
 
+/* The IP packet in the frame that begins with @s; empty if it has none that we know. */
+static struct slice packet_in(enum link_kind kind, struct slice s)
+{
+	size_t at = 12;
+
+	if (kind == LINK_IP)
+		return s;
+	if (s.n >= at + 2 && load_be16(s.p + at) == 0x8100) /* a VLAN's tag */
+		at += 4;
+	if (s.n < at + 2 || (load_be16(s.p + at) != 0x0800 && load_be16(s.p + at) != 0x86dd))
+		return (struct slice){ 0 };
+	return (struct slice){ s.p + at + 2, s.n - at - 2 };
+}
+
+/* May this frame be kept back? Only TCP will offer it again. */
+static bool can_wait(const struct tunnel *t, const struct slice *v, size_t nv)
+{
+	struct slice ip = packet_in(t->conf.protocol->link, v[0]);
+	size_t n = 0;
+
+	for (size_t i = 0; i < nv; i++)
+		n += v[i].n;
+	if (n <= SMALL_FRAME || ip.n < 20)
+		return false;
+	return ip.p[0] >> 4 == 4 ? ip.p[9] == PROTOCOL_TCP : ip.p[0] >> 4 == 6 && ip.p[6] == PROTOCOL_TCP;
+}
+
 static int on_link_output(void *ctx, const struct slice *v, size_t nv)
 {
 	struct tunnel *t = ctx;
 
-	return t->session && t->fault.err == 0 ? t->session->ops->output(t->session, v, nv) : VE_DOWN;
+	if (!t->session || t->fault.err != 0)
+		return VE_DOWN;
+	if (is_crowded(t) && can_wait(t, v, nv)) {
+		t->held_back = true;
+		return VE_AGAIN;
+	}
+	return t->session->ops->output(t->session, v, nv);
 }
 
 static void on_link_ready(void *ctx, const struct ip *address)
@@ -616,7 +687,7 @@ static void release_attempt(struct tunnel *t)
 		channel_close(&t->channels[i]);
 	udp_socket_close(t->udp);
 	t->udp = NULL;
-	t->frames = false;
+	t->frames = t->held_back = false;
 	uv_timer_stop(&t->timer);
 	wipe(&t->facts, sizeof(t->facts));
 }

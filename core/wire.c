@@ -11,8 +11,9 @@
  * told; it owes us a wire_read() that says VE_AGAIN, and until then nothing more is read: what the owner
  * cannot take stays with the server.
  *
- * Writing. What tls.c has encrypted is offered to the carrier at once; what that does not take stays in
- * tls.c until the carrier says that it can go on.
+ * Writing. What tls.c has encrypted is offered to the carrier; what that does not take stays in tls.c until the
+ * carrier says that it can go on, and nothing more is encrypted until then. A carrier that is full now and then is
+ * offered small steps, so that little waits in tls.c; how small, and how much may wait elsewhere, backlog.c knows.
  *
  * Nothing fails in the middle of the owner's call: fail() records the fault and the timer reports it from
  * the loop. And nothing is freed in the middle of anything: wire_close() closes carrier and timer, the last
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/backlog.h"
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/tls.h"
@@ -64,7 +66,7 @@ struct wire {
 	struct wire_carrier *carrier;
 	struct tls *tls;
 	bool reading;
-	bool full;                 /* the carrier took less than it was given */
+	struct backlog backlog;    /* of the carrier; its "full" is ours */
 	bool owed;                 /* the owner was told to read and has not got VE_AGAIN yet */
 	bool stalled;              /* input waits for room in the output */
 	bool want_room;            /* a wire_write() took less */
@@ -145,10 +147,20 @@ static void socket_broke(struct wire *w, int why)
 		wake_in(w, 0); /* wherever that was noticed: the owner hears of it from the loop */
 }
 
+/* The carrier took less than it was given. */
+static void carrier_full(struct wire *w)
+{
+	if (!backlog_full(&w->backlog, uv_now(w->loop)))
+		return;
+	log_trace("server %s: %zu bytes may wait", w->object, backlog_bound(&w->backlog));
+	if (w->carrier->ops->set_backlog)
+		w->carrier->ops->set_backlog(w->carrier, backlog_bound(&w->backlog));
+}
+
 /* Offer the carrier everything there is. Returns 0 or libuv's code. */
 static int push_output(struct wire *w, bool may_wait)
 {
-	while (!w->full) {
+	while (!w->backlog.full) {
 		struct slice s = tls_out_peek(w->tls);
 		int r = s.n > 0 ? w->carrier->ops->send(w->carrier, s, may_wait) : 0;
 
@@ -157,7 +169,9 @@ static int push_output(struct wire *w, bool may_wait)
 		if (s.n == 0)
 			break;
 		tls_out_consume(w->tls, (size_t)r);
-		w->full = (size_t)r < s.n;
+		backlog_taken(&w->backlog, (size_t)r);
+		if ((size_t)r < s.n || w->carrier->full)
+			carrier_full(w);
 	}
 	if (w->carrier->ops->flush)
 		w->carrier->ops->flush(w->carrier);
@@ -212,7 +226,7 @@ static void after_output(struct wire *w)
 {
 	if (w->state != WIRE_OPEN)
 		return;
-	if (w->want_room && tls_out_peek(w->tls).n <= ROOM_WANTED) {
+	if (w->want_room && !w->backlog.full && tls_out_peek(w->tls).n <= ROOM_WANTED) {
 		w->want_room = false;
 		w->ev->writable(w->ctx);
 	}
@@ -244,28 +258,31 @@ int wire_read(struct wire *w, uint8_t *p, size_t cap, size_t *ret)
 
 size_t wire_write(struct wire *w, const uint8_t *p, size_t n)
 {
-	size_t done = 0;
+	size_t done = 0, step = backlog_step(&w->backlog, uv_now(w->loop));
 
 	if (w->state != WIRE_OPEN)
 		return 0;
-	while (done < n) {
+	while (done < n && !w->backlog.full) {
 		size_t taken;
-		int err = tls_write(w->tls, p + done, n - done, &taken);
+		int err = tls_write(w->tls, p + done, min_size(n - done, step), &taken);
 
-		if (err == 0) {
-			done += taken;
-			continue;
-		}
-		if (err != VE_AGAIN) {
+		if (err != 0 && err != VE_AGAIN) {
 			end_of_stream(w);
 			return done;
 		}
-		flush(w);
-		if (tls_out_peek(w->tls).n > ROOM_WANTED)
+		done += err == 0 ? taken : 0;
+		if (err == VE_AGAIN || tls_out_peek(w->tls).n >= step)
+			flush(w);
+		if (err == VE_AGAIN && tls_out_peek(w->tls).n > ROOM_WANTED)
 			break;
 	}
 	w->want_room = done < n;
 	return done;
+}
+
+size_t wire_backlog(const struct wire *w)
+{
+	return w->state == WIRE_OPEN && w->backlog.full ? backlog_bound(&w->backlog) / 2 : SIZE_MAX;
 }
 
 void wire_flush(struct wire *w)
@@ -375,7 +392,7 @@ void wire_on_no_room(struct wire *w)
 
 void wire_on_sendable(struct wire *w)
 {
-	w->full = false;
+	backlog_eased(&w->backlog, uv_now(w->loop));
 	flush(w);
 	if (w->state == WIRE_SHAKING && w->broken != 0)
 		shake(w);
@@ -434,6 +451,7 @@ int wire_open(struct wire **ret, uv_loop_t *loop, const struct wire_conf *c, str
 	w->ctx = ctx;
 	w->port = c->port;
 	w->tls_ms = WIRE_TLS_MS;
+	backlog_init(&w->backlog);
 	snprintf(w->host, sizeof(w->host), "%s", c->host);
 	snprintf(w->object, sizeof(w->object), brackets ? "[%.140s]:%u" : "%.140s:%u", c->host, c->port);
 	w->has_only = c->only != NULL;

@@ -63,6 +63,10 @@ int wire_read(struct wire *w, uint8_t *p, size_t cap, size_t *ret);
  * Bytes leave with the next wire_flush(). */
 size_t wire_write(struct wire *w, const uint8_t *p, size_t n);
 
+/* How many bytes of the owner's should wait for this wire at most: more would be older than WIRE_BACKLOG_MS when they
+ * leave. SIZE_MAX unless the kernel takes nothing more just now. */
+size_t wire_backlog(const struct wire *w);
+
 /* Hand what wire_write() encrypted to the kernel: at once if it takes it, else when it can. */
 void wire_flush(struct wire *w);
 

@@ -16,8 +16,11 @@ struct wire_carrier_ops {
 	 * returns. */
 	void (*start)(struct wire_carrier *c);
 	/* Take bytes (@s.n > 0) for the server. Returns how many were taken, or libuv's code if the stream is broken. If
-	 * not all were, wire_on_sendable() follows, provided that @may_wait. */
+	 * not all were, wire_on_sendable() follows, provided that @may_wait; c->full says so, also if it took the last
+	 * ones without being able to send them. */
 	int (*send)(struct wire_carrier *c, struct slice s, bool may_wait);
+	/* It has become known how many bytes should wait in the system at most. NULL: nothing does. */
+	void (*set_backlog)(struct wire_carrier *c, size_t bytes);
 	/* All that there is for now was given to send(). NULL: it need not know. */
 	void (*flush)(struct wire_carrier *c);
 	/* Begin or stop to read. Returns false if it cannot. At the start it does not. */
@@ -34,6 +37,7 @@ struct wire_carrier_ops {
 struct wire_carrier {
 	const struct wire_carrier_ops *ops;
 	struct wire *wire;
+	bool full; /* wire_on_sendable() will follow */
 	uint32_t connect_ms; /* for each attempt to connect; may change before the loop goes on */
 };
 

@@ -154,7 +154,7 @@ static void advance_open(struct wire_rudp *u)
 		u->phase = PHASE_ENDED;
 		wire_on_broken(u->base.wire, rudp_fault(u->rudp)->err == VE_EOF ? UV_EOF : UV_ETIMEDOUT);
 	} else if (!closed && u->want_room && rudp_room(u->rudp) >= ROOM_WORTH_IT) {
-		u->want_room = false;
+		u->want_room = u->base.full = false;
 		wire_on_sendable(u->base.wire);
 	}
 }
@@ -377,7 +377,7 @@ static int wire_rudp_send(struct wire_carrier *c, struct slice s, bool may_wait)
 	struct wire_rudp *u = wire_rudp_of(c);
 	size_t n = rudp_state(u->rudp) == RUDP_OPEN ? rudp_write(u->rudp, s.p, s.n) : 0;
 
-	u->want_room = may_wait && n < s.n;
+	u->want_room = c->full = may_wait && n < s.n;
 	return (int)n;
 }
 

@@ -23,9 +23,6 @@
 #include "core/wire_resolve.h"
 
 #define BLOCK_SIZE (16u * KIB)
-/* Unsent bytes in the kernel at which the socket counts as full: more would only wait there, and every
- * keep-alive and small request behind it. */
-#define NOTSENT_LOWAT (128 * 1024)
 #define ADDRESS_TEXT_MAX 64 /* an IPv6 address with a zone */
 
 struct wire_tcp;
@@ -131,6 +128,7 @@ static void on_written(uv_write_t *req, int status)
 	struct wire_tcp *t = b->owner;
 
 	t->block = NULL;
+	t->base.full = false;
 	free(b);
 	if (t->closing)
 		return;
@@ -159,6 +157,7 @@ static int start_write(struct wire_tcp *t, struct slice s)
 		return r;
 	}
 	t->block = b;
+	t->base.full = true;
 	return (int)n;
 }
 
@@ -226,6 +225,17 @@ static bool tcp_read(struct wire_carrier *c, bool on)
 		return uv_read_start((uv_stream_t *)&t->conn->tcp, on_alloc, on_read) == 0;
 	uv_read_stop((uv_stream_t *)&t->conn->tcp);
 	return true;
+}
+
+/* So many unsent bytes in the kernel, and the socket counts as full. */
+static void tcp_set_backlog(struct wire_carrier *c, size_t bytes)
+{
+	struct wire_tcp *t = tcp_of(c);
+	int n = (int)bytes;
+	uv_os_fd_t fd;
+
+	if (uv_fileno((uv_handle_t *)&t->conn->tcp, &fd) == 0)
+		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &n, sizeof(n)); /* only a hint */
 }
 
 static void tcp_facts(struct wire_carrier *c, struct wire_facts *ret)
@@ -300,13 +310,9 @@ static void proceed(struct wire_tcp *t);
 
 static void connected(struct wire_tcp *t)
 {
-	int bytes = NOTSENT_LOWAT;
-	uv_os_fd_t fd;
-
 	uv_timer_stop(&t->timer);
 	uv_tcp_nodelay(&t->conn->tcp, 1);
-	if (uv_fileno((uv_handle_t *)&t->conn->tcp, &fd) == 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes)); /* only a hint */
+	tcp_set_backlog(&t->base, WIRE_BACKLOG_MAX);
 	wire_on_connected(t->base.wire);
 }
 
@@ -456,7 +462,8 @@ static void tcp_start(struct wire_carrier *c)
 struct wire_carrier *wire_tcp_new(struct wire *w, uv_loop_t *loop, const struct wire_conf *c)
 {
 	static const struct wire_carrier_ops ops = {
-		.start = tcp_start, .send = tcp_send, .read = tcp_read, .facts = tcp_facts, .close = tcp_close,
+		.start = tcp_start, .send = tcp_send, .set_backlog = tcp_set_backlog, .read = tcp_read,
+		.facts = tcp_facts, .close = tcp_close,
 	};
 	struct wire_tcp *t = calloc(1, sizeof(*t));
 

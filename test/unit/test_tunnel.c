@@ -37,6 +37,7 @@ struct wire {
 	uint8_t out[4096];      /* plaintext that the tunnel sent */
 	size_t nout;
 	unsigned flushes, datagrams;
+	size_t backlog;         /* how much may wait; 0: as much as likes */
 };
 
 static struct {
@@ -93,6 +94,11 @@ size_t wire_write(struct wire *w, const uint8_t *p, size_t n)
 	memcpy(w->out + w->nout, p, take);
 	w->nout += take;
 	return take;
+}
+
+size_t wire_backlog(const struct wire *w)
+{
+	return w->backlog == 0 ? SIZE_MAX : w->backlog;
 }
 
 void wire_flush(struct wire *w)
@@ -713,6 +719,106 @@ static void test_full_session_says_again_and_room_follows(void **state)
 	assert_int_equal(net.rooms, 1);
 }
 
+/* A frame of @n bytes with an IPv4 packet for @protocol in it. */
+static int send_packet(uint8_t protocol, size_t n)
+{
+	uint8_t frame[1500] = { [0] = 0x45, [9] = protocol };
+	struct slice v = { frame, n };
+
+	return net.owner->output(net.owner->ctx, &v, 1);
+}
+
+/* The same in Ethernet, with and without a VLAN's tag. */
+static int send_ethernet(uint16_t type, bool tagged, uint8_t version, uint8_t protocol, size_t n)
+{
+	uint8_t frame[1500] = { 0 };
+	size_t at = tagged ? 18 : 14;
+	struct slice v = { frame, n };
+
+	if (tagged)
+		store_be16(frame + 12, 0x8100);
+	store_be16(frame + at - 2, type);
+	frame[at] = (uint8_t)(version << 4);
+	frame[at + (version == 4 ? 9 : 6)] = protocol;
+	return net.owner->output(net.owner->ctx, &v, 1);
+}
+
+static void come_up_crowded(enum link_kind kind)
+{
+	static struct session_ops ops;
+
+	ops = fake_ops;
+	ops.link = kind;
+	sess.ops = &ops;
+	sess.tx_cap = 8000;
+	start(UINT32_MAX, false);
+	come_up();
+	wire.now->nout = 0;
+	wire.out_cap = 0;
+	wire.now->backlog = 1000;
+}
+
+/* Behind a wire that is full, bulk waits in lwIP; what cannot wait, or should not, goes on. */
+static void test_full_wire_holds_bulk_back(void **state)
+{
+	(void)state;
+	come_up_crowded(LINK_IP);
+	assert_int_equal(send_packet(6, 600), 0);
+	assert_int_equal(send_packet(6, 600), 0); /* the one that fills it up */
+	assert_int_equal(send_packet(6, 600), VE_AGAIN);
+	assert_int_equal(send_packet(6, 257), VE_AGAIN);
+	assert_int_equal(send_packet(6, 256), 0);
+	assert_int_equal(send_packet(6, 40), 0);
+	assert_int_equal(send_packet(17, 600), 0);
+	assert_int_equal(net.rooms, 0);
+	wire.out_cap = 2000;
+	wire.now->ev->writable(wire.now->ctx);
+	assert_int_equal(wire.now->nout, 1200 + 256 + 40 + 504);
+	assert_int_equal(net.rooms, 1); /* 96 are left */
+	assert_int_equal(send_packet(6, 950), 0);
+	assert_int_equal(send_packet(6, 600), VE_AGAIN);
+	wire.now->backlog = 0; /* it takes something again, and need not have asked for it */
+	wire.out_cap = sizeof(wire.now->out);
+	wire.now->ev->readable(wire.now->ctx);
+	assert_int_equal(net.rooms, 2);
+	assert_int_equal(send_packet(6, 1400), 0);
+	wire.now->ev->readable(wire.now->ctx);
+	assert_int_equal(net.rooms, 2); /* nobody was refused */
+}
+
+static void test_what_can_wait_in_ethernet(void **state)
+{
+	(void)state;
+	come_up_crowded(LINK_ETHERNET);
+	assert_int_equal(send_ethernet(0x0800, false, 4, 6, 1400), 0);
+	assert_int_equal(send_ethernet(0x0800, false, 4, 6, 1400), VE_AGAIN);
+	assert_int_equal(send_ethernet(0x0800, true, 4, 6, 1400), VE_AGAIN);
+	assert_int_equal(send_ethernet(0x86dd, false, 6, 6, 1400), VE_AGAIN);
+	assert_int_equal(send_ethernet(0x86dd, true, 6, 6, 1400), VE_AGAIN);
+	assert_int_equal(send_ethernet(0x0800, false, 4, 17, 300), 0);
+	assert_int_equal(send_ethernet(0x86dd, false, 6, 17, 300), 0);
+	assert_int_equal(send_ethernet(0x86dd, false, 6, 58, 300), 0);
+	assert_int_equal(send_ethernet(0x0806, false, 4, 6, 300), 0); /* ARP */
+	assert_int_equal(send_ethernet(0x0800, false, 5, 6, 300), 0); /* no version of IP */
+	assert_int_equal(net.rooms, 0);
+}
+
+/* As long as one wire takes something, the session chooses. */
+static void test_one_full_wire_of_two_holds_nothing_back(void **state)
+{
+	(void)state;
+	come_up_crowded(LINK_IP);
+	wire_brings("1");
+	opens(&wire.all[1]);
+	assert_int_equal(send_packet(6, 1400), 0);
+	assert_int_equal(send_packet(6, 1400), 0);
+	assert_int_equal(send_packet(6, 1400), 0);
+	wire.all[1].backlog = 1000;
+	assert_int_equal(send_packet(6, 1400), VE_AGAIN);
+	ends(&wire.all[1], VE_LOST, "reset");
+	assert_int_equal(net.rooms, 0);
+}
+
 static void test_deadline_ticks_and_the_tick_is_sent(void **state)
 {
 	(void)state;
@@ -1312,6 +1418,9 @@ int main(void)
 		T(test_kick_flushes_once_before_the_loop_sleeps),
 		T(test_full_wire_leaves_bytes_in_the_session),
 		T(test_full_session_says_again_and_room_follows),
+		T(test_full_wire_holds_bulk_back),
+		T(test_what_can_wait_in_ethernet),
+		T(test_one_full_wire_of_two_holds_nothing_back),
 		T(test_deadline_ticks_and_the_tick_is_sent),
 		T(test_first_connect_is_not_retried_by_default),
 		T(test_first_connect_is_retried_when_asked),

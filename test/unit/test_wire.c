@@ -864,11 +864,13 @@ static void test_paused_server(void **state)
 	rig_init(&r, SERVE, NULL);
 	r.to_send = 24 * MIB;
 	rig_connect(&r, "127.0.0.1", r.server.port);
+	assert_int_equal(wire_backlog(r.wire), SIZE_MAX);
 	while (!r.server.shaken)
 		uv_run(&r.loop, UV_RUN_ONCE);
 	stop_server(&r);
 	assert_true(r.sent < r.to_send);
 	assert_true(tls_out_peek(r.wire->tls).n <= WIRE_WRITE_MAX);
+	assert_in_range(wire_backlog(r.wire), WIRE_BACKLOG_MIN / 2, WIRE_BACKLOG_MAX / 2);
 	assert_int_equal(r.writables + 1, r.short_writes);
 	server_resume(&r.server);
 	while (r.server.got < r.to_send)
