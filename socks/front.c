@@ -306,23 +306,24 @@ static void close_port(struct port *port)
 
 /* --- start and end ------------------------------------------------------------------------------------- */
 
-/* Each client takes one descriptor, and one more if its target can be direct. Flows take none. */
+/* Each client takes one descriptor, and one more if its target can be direct. Flows take none. main() has raised the limit
+ * as far as it may. */
 static unsigned clients_max(const struct targets *ts)
 {
 	struct rlimit l;
-	rlim_t max, each = 1;
+	rlim_t max, need, each = 1;
 
 	for (size_t i = 0; i < ts->nrules; i++) {
 		if (ts->rules[i].action == ROUTE_DIRECT)
 			each = 2;
 	}
-	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == RLIM_INFINITY)
-		return CLIENTS_MAX;
-	if (l.rlim_cur >= each * CLIENTS_MAX + DESCRIPTORS_KEPT)
+	need = each * CLIENTS_MAX + DESCRIPTORS_KEPT;
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == RLIM_INFINITY || l.rlim_cur >= need)
 		return CLIENTS_MAX;
 	max = l.rlim_cur > DESCRIPTORS_KEPT + each ? (l.rlim_cur - DESCRIPTORS_KEPT) / each : 1;
-	log_info("front: at most %u clients at once, because at most %u files can be open", (unsigned)max,
-		 (unsigned)l.rlim_cur);
+	log_warn("front: at most %u clients at once instead of %u, because only %u files may be open: more will wait until others "
+		 "are gone; raise the hard limit (ulimit -Hn, LimitNOFILE=) to %u",
+		 (unsigned)max, CLIENTS_MAX, (unsigned)l.rlim_cur, (unsigned)need);
 	return (unsigned)max;
 }
 

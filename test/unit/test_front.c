@@ -535,6 +535,34 @@ static int teardown_files(void **state)
 	return teardown(state);
 }
 
+/* One line says what the limit means and what it should be; forget it. */
+static void assert_told_of_limit(void)
+{
+	char want[32];
+
+	assert_int_equal(nlines, 1);
+	assert_non_null(strstr(lines[0], "files may be open: more will wait"));
+	snprintf(want, sizeof(want), "to %u", CLIENTS_MAX + DESCRIPTORS_KEPT);
+	assert_non_null(strstr(lines[0], want));
+	nlines = 0;
+}
+
+/* Enough, but for one: said once. Enough: nothing. */
+static void test_limit_is_told(void **state)
+{
+	(void)state;
+	if (files_before.rlim_max < CLIENTS_MAX + DESCRIPTORS_KEPT)
+		skip();
+	limit_files(CLIENTS_MAX + DESCRIPTORS_KEPT - 1);
+	front_open("127.0.0.1");
+	assert_told_of_limit();
+	front_end();
+	limit_files(CLIENTS_MAX + DESCRIPTORS_KEPT);
+	front_open("127.0.0.1");
+	front_end();
+	assert_int_equal(nlines, 0);
+}
+
 static void test_limit_of_clients(void **state)
 {
 	struct peer p[5];
@@ -542,6 +570,7 @@ static void test_limit_of_clients(void **state)
 	(void)state;
 	limit_files(DESCRIPTORS_KEPT + 3);
 	front_open("127.0.0.1");
+	assert_told_of_limit();
 	for (unsigned i = 0; i < 5; i++)
 		dial(&p[i], &at); /* two of them only into the kernel's queue */
 	UNTIL(front_clients(front) == 3);
@@ -597,6 +626,7 @@ static void test_no_descriptors(void **state)
 	(void)state;
 	limit_files(DESCRIPTORS_KEPT + 100);
 	front_open("127.0.0.1");
+	assert_told_of_limit();
 	dial(&p, &at);
 	dial(&q, &at);
 	taken = take_all_files(fds);
@@ -629,6 +659,7 @@ static void test_pause_ends_by_itself(void **state)
 	(void)state;
 	limit_files(DESCRIPTORS_KEPT + 100);
 	front_open("127.0.0.1");
+	assert_told_of_limit();
 	dial(&p, &at);
 	taken = take_all_files(fds);
 	UNTIL(nlines == 1);
@@ -1026,6 +1057,7 @@ int main(void)
 		FRONT_TEST(test_connecting_is_not_timed),
 		FRONT_TEST(test_refused_client_that_stays),
 		FRONT_TEST(test_vanished_clients_are_found),
+		FILES_TEST(test_limit_is_told),
 		FILES_TEST(test_limit_of_clients),
 		FILES_TEST(test_no_descriptors),
 		FILES_TEST(test_pause_ends_by_itself),
