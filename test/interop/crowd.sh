@@ -138,9 +138,30 @@ long_head()
 	others_go_on "nobody, after heads of 1 MB" && within "5 * (2 * HTTP_HEAD_MAX + HTTP_OUT_MAX)" && drained
 }
 
+come_in()	# how many bytes the program has read so far
+{
+	awk '/^rchar:/ { print $2 }' "/proc/$TUNNEL/io"
+}
+
+# Until what may wait for them is full, those who do not read are clients like others, a hundred running transfers, and take
+# their share of the tunnel. Their being deaf shows when they are full. Then next to nothing may come in: keep-alives, and what
+# is asked about closed windows.
 deaf()
 {
+	local before now begin from quiet=0
+	begin=$(come_in)
+	from=$(date +%s%N)
 	crowd deaf 100 "$WEB_ADDR" "$ENDLESS_PORT" || return 1
+	now=$(come_in)
+	for _ in $(seq 600); do
+		before=$now
+		sleep 0.2
+		now=$(come_in)
+		[ $((now - before)) -lt 100000 ] && quiet=$((quiet + 1)) || quiet=0
+		[ $quiet -lt 5 ] || break
+	done
+	[ $quiet -ge 5 ] || { why "bytes come in without end for those who do not read: $(((now - begin) / 1024)) KiB"; return 1; }
+	say "100 that do not read are full after $((($(date +%s%N) - from) / 1000000 - 1000)) ms, with $(((now - begin) / 1024)) KiB"
 	others_go_on "100 that do not read" && others_go_on "100 that do not read, again" || return 1
 	within "100ull * FLOW_WORST_MIB * MIB" && crowd_goes "" && drained
 }
