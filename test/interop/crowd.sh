@@ -40,7 +40,7 @@ say()	# shown in the log, whatever the outcome
 within()
 {
 	local allowed used=$(($(peak_kib) - rest_kib))
-	allowed=$(figure "$1 + 1ull * FLOW_WORST_MIB * MIB") || { why "cannot compile core/limits.h"; return 1; }
+	allowed=$(figure "$1 + 2ull * FLOW_WINDOW_MAX") || { why "cannot compile core/limits.h"; return 1; }
 	say "memory: $used KiB more than the $rest_kib KiB at rest; allowed: $allowed KiB = $1, and one transfer"
 	case $OUT in
 	*/san-*) return ;; # sanitizers need their own
@@ -109,13 +109,13 @@ alone()
 	say "alone: $((each / MS / 1000)) MB/s"
 }
 
-# An idle flow holds no buffer: less than the smallest there is. Busy ones may hold all of their windows.
+# An idle flow holds no buffer: less than the smallest there is. Busy ones may hold all that flows share.
 idle_and_busy()
 {
 	crowd idle 2000 "$WEB_ADDR" "$ECHO_PORT" || return 1
-	within "2000 * FLOW_CHUNK" || return 1
+	within "2000 * FLOW_CHUNK_MIN" || return 1
 	many_at_once 200 2000000 || return 1
-	within "2000 * FLOW_CHUNK + 200ull * FLOW_WORST_MIB * MIB" || return 1
+	within "2000 * FLOW_CHUNK_MIN + FLOW_MEMORY + 2200ull * FLOW_FLOOR_KIB * KIB" || return 1
 	others_go_on "2,000 idle ones" || return 1
 	crowd_goes "alive 2000" && drained
 }
@@ -163,7 +163,7 @@ deaf()
 	[ $quiet -ge 5 ] || { why "bytes come in without end for those who do not read: $(((now - begin) / 1024)) KiB"; return 1; }
 	say "100 that do not read are full after $((($(date +%s%N) - from) / 1000000 - 1000)) ms, with $(((now - begin) / 1024)) KiB"
 	others_go_on "100 that do not read" && others_go_on "100 that do not read, again" || return 1
-	within "100ull * FLOW_WORST_MIB * MIB" && crowd_goes "" && drained
+	within "FLOW_MEMORY + 100ull * FLOW_FLOOR_KIB * KIB" && crowd_goes "" && drained
 }
 
 # five_begin, five_end WHAT: one client that was there before the crowd, with five transfers over one connection; the crowd
@@ -237,7 +237,7 @@ blackhole()
 	crowd_goes "refused 10000, reset *" && say "of the 10,000: $CROWD_SAID" && within "10000 * (SOCKS_READ_MAX + 5 * KIB)" && drained
 }
 
-say "the sum of core/limits.h, everything at every cap: $(figure "FLOWS_MAX * 1ull * FLOW_WORST_MIB * MIB + SESSION_WORST_MIB * MIB") KiB"
+say "the sum of core/limits.h, everything at every cap: $(figure "(FLOWS_WORST_MIB + SESSION_WORST_MIB + UDP_WORST_MIB) * 1ull * MIB") KiB"
 for one in ${CROWDS:-idle_and_busy slowloris long_head deaf blackhole}; do
 	if [ "$one" = blackhole ] && [ -z "$SILENT_ADDR" ]; then
 		skip "$one" "this kernel has no silent address"
