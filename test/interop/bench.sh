@@ -3,37 +3,9 @@
 #
 # bench.sh - the benchmark still works: its tools against each other on loopback, then all of it with next to nothing to do
 # and without rivals. Looked at is the shape of what comes out, never a figure.
-cd "$(dirname "$0")/../.." || exit 1
-OUT=${OUT:-build}
+. "$(dirname "$0")/lib"
 bench=$OUT/bench
 results=$bench/check
-mkdir -p "$OUT/interop"
-WORK=$(mktemp -d "$OUT/interop/XXXXXX") || exit 1
-PIDS=()
-
-cleanup()
-{
-	local p
-	trap - EXIT INT TERM
-	for p in ${PIDS[@]+"${PIDS[@]}"}; do
-		kill "$p" 2> /dev/null
-	done
-	rm -rf "$WORK"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-t()	# t NAME COMMAND...
-{
-	local name=$1
-	shift
-	if "$@" > "$WORK/out" 2>&1; then
-		echo "ok $name"
-	else
-		echo "not ok $name: $(tail -n 1 "$WORK/out")"
-		sed 's/^/  | /' "$WORK/out" | tail -n 20
-	fi
-}
 
 # --- the tools -------------------------------------------------------------------------------------------------------
 
@@ -53,8 +25,7 @@ in_background()
 		PIDS+=("$pid")
 		return
 	done
-	echo "cannot start $1: $(cat "$WORK/err")"
-	return 1
+	why "cannot start $1: $(cat "$WORK/err")"
 }
 
 start_tools()
@@ -69,10 +40,9 @@ says()	# says PATTERN COMMAND...
 {
 	local pattern=$1 said
 	shift
-	said=$("$@") || return 1
-	echo "$said"
+	said=$("$@" 2>&1) || { why "it failed: $said"; return 1; }
 	# shellcheck disable=SC2053
-	[[ $said == $pattern ]]
+	[[ $said == $pattern ]] || why "it says \"$said\""
 }
 
 exact_bytes()	# exact_bytes PORT
@@ -99,15 +69,14 @@ small_things()
 takes_the_time()
 {
 	local said
-	said=$("$bench/load" request 127.0.0.1:"$far" 10 1) || return 1
-	echo "$said"
+	said=$("$bench/load" request 127.0.0.1:"$far" 10 1) || { why "it failed"; return 1; }
 	said=${said#*p50_ms=}
-	[ "${said%%.*}" -ge 4 ]
+	[ "${said%%.*}" -ge 4 ] || why "a request took ${said%% *} ms"
 }
 
 fails_when_nobody_is_there()
 {
-	! "$bench/load" down 127.0.0.1:1 1 1000
+	! "$bench/load" down 127.0.0.1:1 1 1000 || why "it does not fail"
 }
 
 # --- all of it -------------------------------------------------------------------------------------------------------
@@ -126,7 +95,7 @@ json_parses()
 			} while (n > 0)
 			print "left: " $0
 			exit $0 != "v"
-		}'
+		}' || why "this is not JSON"
 }
 
 has_rows()	# has_rows CONTESTANT WORK...
@@ -135,7 +104,7 @@ has_rows()	# has_rows CONTESTANT WORK...
 	shift
 	for work in "$@"; do
 		grep -q "\"work\": \"$work\", \"contestant\": \"$who\", \"round\": 1, \".*[0-9]}" "$results/results.json" ||
-			{ echo "there is no row $work of $who"; return 1; }
+			{ why "there is no row $work of $who"; return 1; }
 	done
 }
 
@@ -143,8 +112,8 @@ works="ready down1 up1 down8 up8 delay0-down delay0-up delay20-down delay20-up r
 
 every_goal()
 {
-	[ "$(grep -c '"goal": .* "verdict": "[a-z]' "$results/results.json")" -eq 26 ] || { echo "not 26 goals"; return 1; }
-	[ "$(grep -c 'reached$\|skipped (' "$results/table.txt")" -ge 26 ] || { echo "not 26 verdicts"; return 1; }
+	[ "$(grep -c '"goal": .* "verdict": "[a-z]' "$results/results.json")" -eq 26 ] || { why "not 26 goals"; return 1; }
+	[ "$(grep -c 'reached$\|skipped (' "$results/table.txt")" -ge 26 ] || why "not 26 verdicts"
 }
 
 t tools start_tools
@@ -155,24 +124,33 @@ t small-things small_things
 t delay-takes-its-time takes_the_time
 t nobody-there fails_when_nobody_is_there
 
-if OUT=$OUT test/bench/run --check > "$WORK/check" 2> "$WORK/log"; then
-	if grep '^skipped: everything' "$WORK/check" > "$WORK/why"; then
-		echo "skipped check: $(cut -d' ' -f3- "$WORK/why")"
-		exit
-	fi
-	echo "ok check"
-else
-	echo "not ok check: $(grep ' failed ' "$WORK/log" | head -n 1; tail -n 1 "$WORK/log")"
+check()
+{
+	OUT=$OUT test/bench/run --check > "$WORK/table" 2> "$WORK/log" && return
 	cat "$WORK/log"
+	why "$(grep -m1 ' failed ' "$WORK/log" || tail -n 1 "$WORK/log")"
+}
+
+skipped()	# skipped WHAT: was it? Sets SKIPPED to the reason
+{
+	SKIPPED=$(sed -n "s/^skipped $1: //p" "$results/table.txt")
+	[ -n "$SKIPPED" ]
+}
+
+rm -rf "$results"
+t check check
+if grep -q '^skipped: everything' "$WORK/table"; then
+	skip rows "$(cut -d' ' -f3- "$WORK/table")"
+	exit
 fi
 t json-parses json_parses "$results/results.json"
 t every-goal every_goal
-t rows-without-tunnel has_rows direct down1 up1 down8 up8
-for who in sstp ether; do
-	if why=$(grep "^skipped everything with s[so][tf].*" "$results/table.txt" | grep -m1 "with ${who/ether/softether}"); then
-		echo "skipped rows-$who: $why"
+skipped "everything with sstp" || t rows-without-tunnel has_rows direct down1 up1 down8 up8
+for world in sstp:sstp softether:ether; do
+	if skipped "everything with ${world%:*}"; then
+		skip "rows-${world%:*}" "$SKIPPED"
 	else
 		# shellcheck disable=SC2086
-		t rows-$who has_rows $who $works
+		t "rows-${world%:*}" has_rows "${world#*:}" $works
 	fi
 done
