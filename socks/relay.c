@@ -363,8 +363,11 @@ static const struct flow_events target_events = {
  * Linux). */
 static void tune(int fd)
 {
-	static const int on = 1, seconds = CLIENT_KEEPALIVE_S;
+	static const int on = 1, seconds = CLIENT_KEEPALIVE_S, unsent = (int)CLIENT_UNSENT_MAX;
 
+	/* Linux would let four megabytes wait for a client that does not read: they have come through the tunnel for nothing,
+	 * and to the stack he looks like a fast one. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -378,6 +379,40 @@ static void test_flow_reset_while_relaying(void **state)
 	assert_int_equal(p.got_err, ECONNRESET);
 	UNTIL(front_clients(front) == 0);
 	peer_fini(&p);
+	front_end();
+}
+
+/* What a client does not read waits in the private network: not in this process, and not in the kernel either. */
+static void test_deaf_client(void **state)
+{
+	const size_t much = 16u << 20;
+	uint8_t *data = make_bytes(much, 1);
+	const int some = 4096;
+	size_t given = 0;
+	struct fake_conn *c;
+	struct peer p;
+
+	(void)state;
+	front_open("127.0.0.1");
+	c = open_client(&p);
+	if (setsockopt(p.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &some, sizeof(some)) == 0) { /* the system knows the option */
+		for (unsigned idle = 0; idle < 200; idle++) {
+			size_t n = fake_give(c, data + given, much - given, 1360);
+
+			given += n;
+			if (n > 0)
+				idle = 0;
+			turn();
+		}
+		assert_true(given > CLIENT_UNSENT_MAX / 2);
+		assert_true(given < 2 * CLIENT_UNSENT_MAX);
+		UNTIL((given += fake_give(c, data + given, much - given, 1360), peer_has(&p, much)));
+		assert_bytes(&p.got, data, much);
+	}
+	peer_reset(&p);
+	peer_fini(&p);
+	UNTIL(front_clients(front) == 0);
+	free(data);
 	front_end();
 }
 
@@ -1052,6 +1087,7 @@ int main(void)
 		FRONT_TEST(test_client_resets_while_connecting),
 		FRONT_TEST(test_client_resets_while_relaying),
 		FRONT_TEST(test_flow_reset_while_relaying),
+		FRONT_TEST(test_deaf_client),
 		FRONT_TEST(test_slow_handshakes),
 		FRONT_TEST(test_handshakes_end_in_turn),
 		FRONT_TEST(test_connecting_is_not_timed),
