@@ -256,7 +256,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 		pcb->persist_backoff = 0;
 	sendq_acked(&f->tx, len);
 	flow_send_acked(f, len);
-	if (f->tx.write || may_send(pcb))
+	if (f->tx.write || (may_send(pcb) && !list_linked(&f->refused)))
 		flow_make_dirty(f);
 	if (f->tx_starved && flow_send_room(f)) {
 		f->tx_starved = false;
@@ -412,7 +412,7 @@ static void push(struct flow *f)
 		tcp_output(f->pcb);
 		return;
 	}
-	write_all(f);
+	write_all(f); /* even if nothing can go out now: the client's FIN may come behind it */
 	if (f->tx.write && f->pcb->snd_queuelen == 0)
 		flow_make_dirty(f); /* no memory, and no ACK to wait for: again with the timer */
 	if (!f->tx.write && f->tx_shut) {
@@ -420,7 +420,8 @@ static void push(struct flow *f)
 		list_move_last(&f->ns->finishing, &f->finishing);
 		tcp_shutdown(f->pcb, 0, 1); /* without memory, lwIP repeats it by itself */
 	}
-	tcp_output(f->pcb);
+	if (!list_linked(&f->refused)) /* else it waits for its turn when there is room */
+		tcp_output(f->pcb);
 }
 
 /* Flows take turns of TCP_OUTPUT_QUANTUM bytes, until all is out that may be, or the session is full. */
