@@ -25,6 +25,7 @@
 
 #define RTT_UNKNOWN_MS 50u  /* of a connection that the peer has begun */
 #define RTT_MAX_MS 1000u    /* of one whose SYN had to be sent again, too */
+#define RTT_FRESH_MS 60000u
 #define EASY (1u * MIB)     /* up to here, servers that answer late or in batches are not taken for a full link */
 #define EASY_MS 20u
 #define STRICT_MS 4u
@@ -134,11 +135,27 @@ void flow_windows_start(struct flow *f)
 	flow_charge(f);
 }
 
+static struct known_rtt *known_rtt(struct netstack *ns, const struct ip *ip)
+{
+	uint32_t h = 0;
+
+	for (size_t i = 0; i < sizeof(ip->b); i++)
+		h = h * 31 + ip->b[i];
+	return &ns->rtts[h % KNOWN_RTTS];
+}
+
+/* A handshake beside a bulk transfer takes as long as the queue that this one makes. To take that for the way would make
+ * the next queue longer; so the shortest handshake of the last minute counts. */
 void flow_windows_opened(struct flow *f)
 {
-	uint64_t took = netstack_now() - f->syn_at;
+	struct known_rtt *k = known_rtt(f->ns, &f->remote);
+	uint64_t now = netstack_now(), took = now - f->syn_at;
 
 	f->rtt_ms = (uint32_t)(took < 1 ? 1 : took > RTT_MAX_MS ? RTT_MAX_MS : took);
+	if (ip_equal(&k->ip, &f->remote) && now - k->at < RTT_FRESH_MS && k->ms < f->rtt_ms)
+		f->rtt_ms = k->ms;
+	else
+		*k = (struct known_rtt){ .ip = f->remote, .ms = f->rtt_ms, .at = now };
 }
 
 /* --- receiving ------------------------------------------------------------------------------------------ */

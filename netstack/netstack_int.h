@@ -84,6 +84,7 @@ bool netstack_has_route4(struct netstack *ns, const ip_addr_t *to);
 
 #define DNS_SERVERS_MAX 4u /* of each family; what DHCP and router advertisements carry in practice is two */
 #define LOCAL_PORT_MIN 32768u
+#define KNOWN_RTTS 64u /* hosts that are talked to at the same time; more only know less */
 
 struct netstack {
 	struct netstack_conf conf;
@@ -133,6 +134,11 @@ struct netstack {
 	struct udp_sock *udp_current; /* whose events are being delivered; NULL once it is freed */
 
 	size_t memory_used; /* of conf.memory, flow_window.c */
+	struct known_rtt {
+		struct ip ip;
+		uint32_t ms;
+		uint64_t at;
+	} rtts[KNOWN_RTTS]; /* the shortest lately, by a hash of the address */
 
 	struct resolver resolver;
 	struct node races;        /* flow_race.c */

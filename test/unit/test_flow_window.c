@@ -3,6 +3,7 @@
  *
  * A link with a delay and a rate, in virtual time: a packet leaves when those before it have, and arrives half a round
  * trip later. Whatever a test does, no window that was announced is taken back. */
+#include "netstack/flow_int.h"
 #include "test/support/world.h"
 
 #define FLOWS 40u
@@ -312,6 +313,33 @@ static void a_short_way(void **state)
 	finish();
 }
 
+/* A handshake that stands in another flow's queue says nothing about the way. */
+static void a_handshake_in_a_queue(void **state)
+{
+	struct user *u, *second;
+
+	(void)state;
+	start(2, 20, 0);
+	u = add_user();
+	run(10);
+	assert_in_range(u->f->rtt_ms, 2, 4);
+	bytes_ms = 1000; /* the link is slower all at once: what is under way becomes a queue */
+	stream_down(u);
+	run(500);
+	second = add_user();
+	run(500);
+	assert_int_equal(second->peer.state, PEER_OPEN);
+	assert_in_range(second->f->rtt_ms, 2, 4);
+	u->peer.sending = false;
+	world_ms += 60000;
+	run(500);
+	second = add_user();
+	delay_us = 25000;
+	run(200);
+	assert_in_range(second->f->rtt_ms, 50, 54); /* but not for ever */
+	finish();
+}
+
 /* A peer that has little to say needs no more than it had. */
 static void a_slow_peer(void **state)
 {
@@ -501,6 +529,7 @@ int main(void)
 		cmocka_unit_test(a_long_way_down),
 		cmocka_unit_test(a_long_way_up),
 		cmocka_unit_test(a_short_way),
+		cmocka_unit_test(a_handshake_in_a_queue),
 		cmocka_unit_test(a_slow_peer),
 		cmocka_unit_test(a_window_rests),
 		cmocka_unit_test(clients_that_do_not_read),
