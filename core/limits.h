@@ -23,6 +23,8 @@
 /* --- wire: TCP and TLS to the server ---------------------------------------------------------------------- */
 #define WIRE_READ_MAX (256u * KIB)  /* ciphertext taken from the kernel at once: a batch of about 170 frames */
 #define WIRE_WRITE_MAX (256u * KIB) /* ciphertext waiting for the kernel; above it the session keeps its bytes */
+#define WIRE_TURN_MAX (128u * KIB)  /* after so much, no further read in this turn of the loop, where libuv would make up to 32:
+				     * whoever is new or has few bytes comes after half a millisecond, not after ten */
 #define WIRE_BACKLOG_MS 5u          /* of bytes that may wait in the kernel of a connection that is full, and half of that each in
 				     * TLS and in the session: more than a busy turn of the loop takes, less than anyone feels */
 #define WIRE_BACKLOG_MIN (8u * KIB) /* five packets: below, there are only more system calls */
@@ -179,6 +181,7 @@
 #define CLIENT_KEEPALIVE_S 60u /* how often TCP asks a silent client: one on another machine may have vanished */
 #define CLIENT_UNSENT_MAX (1u * MIB) /* bytes that wait in the socket of a client until it reads; at a quarter of it, a client
 				      * that does read cost a third more CPU for each byte */
+#define CLIENT_TURN_MAX (256u * KIB) /* read of one client in one turn of the loop; the reason is that of WIRE_TURN_MAX */
 #define UDP_ASSOCIATIONS_MAX 256u /* at once, and a port in the private network each; a client needs one for all it does */
 #define UDP_IDLE_MS 300000u       /* an association without a datagram either way; RFC 4787 REQ-5 recommends 5 minutes */
 #define UDP_LOOKUPS_MAX 16u       /* datagrams of one association whose name is being looked up, */

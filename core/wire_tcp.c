@@ -6,6 +6,9 @@
  * nowhere costs a quarter of a second and not ten. The first attempt that succeeds becomes the connection,
  * the others are closed.
  *
+ * Reading. libuv reads a socket up to 32 times before it looks at the next one; after WIRE_TURN_MAX bytes it gets no
+ * buffer, so that the loop goes round.
+ *
  * Writing. What is to be sent is offered to the kernel at once. If that takes only a part, a small piece of
  * the rest is copied into a block and given to uv_write(), whose callback says when to go on. So no memory
  * that tls.c may move is ever lent to libuv, and never more than one block is copied for a full socket
@@ -62,6 +65,7 @@ struct wire_tcp {
 
 	struct attempt *conn;      /* the attempt that succeeded */
 	struct block *block;       /* lent to uv_write() */
+	size_t turn;               /* bytes read in this turn of the loop */
 };
 
 static struct wire_tcp *tcp_of(struct wire_carrier *c)
@@ -183,11 +187,22 @@ static int tcp_send(struct wire_carrier *c, struct slice s, bool may_wait)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
 	struct attempt *a = handle->data;
+	struct wire_tcp *t = a->owner;
 	size_t room;
-	uint8_t *p = wire_window(a->owner->base.wire, &room);
+	uint8_t *p;
 
 	(void)suggested;
+	*buf = uv_buf_init(NULL, 0); /* on_read() gets UV_ENOBUFS */
+	if (t->turn >= WIRE_TURN_MAX)
+		return;
+	p = wire_window(t->base.wire, &room);
 	*buf = uv_buf_init((char *)p, (unsigned)room);
+}
+
+/* libuv's turn at the socket is over when a read brought less than it might have, or there was no buffer. */
+static void count_turn(struct wire_tcp *t, ssize_t n, const uv_buf_t *buf)
+{
+	t->turn = n > 0 && (size_t)n == buf->len ? t->turn + (size_t)n : 0;
 }
 
 /* libuv takes a hang-up for the end of the stream, also when it was a reset: ask the socket. */
@@ -207,12 +222,15 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct attempt *a = stream->data;
 	struct wire_tcp *t = a->owner;
+	bool turn_over = t->turn >= WIRE_TURN_MAX;
 
-	(void)buf;
+	count_turn(t, n, buf);
 	if (n > 0)
 		wire_on_received(t->base.wire, (size_t)n);
-	else if (n == UV_ENOBUFS)
+	else if (n == UV_ENOBUFS && !turn_over)
 		wire_on_no_room(t->base.wire);
+	else if (n == UV_ENOBUFS)
+		return; /* the loop goes on with the others, and comes again */
 	else if (n < 0)
 		wire_on_broken(t->base.wire, n == UV_EOF ? end_or_error(t) : (int)n);
 }

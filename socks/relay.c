@@ -5,7 +5,8 @@
  *
  *     client -> target The socket is read straight into its send window: target_reserve() is the
  *                      allocator of uv_read_start(). No room: reading stops, so the client's TCP stops it;
- *                      writable() resumes.
+ *                      writable() resumes. libuv reads as long as there is something, up to 32 times; after
+ *                      CLIENT_TURN_MAX bytes it gets no buffer, and comes again when others had their turn.
  *     target -> client The received pieces are given to the socket as they lie. What the socket does not take
  *                      at once is lent to one uv_write(); only when that is through are the bytes consumed,
  *                      which is what opens the target's window again. So a client that does not read holds up
@@ -227,25 +228,36 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
 {
 	struct relay *r = h->data;
 	size_t room = 0;
-	uint8_t *p = target_reserve(r->target, &room);
+	uint8_t *p;
 
 	(void)suggested;
-	if (!p || room == 0)
-		*ret = uv_buf_init(NULL, 0); /* on_read() gets UV_ENOBUFS */
-	else
-		*ret = uv_buf_init((char *)p, (unsigned)min_size(room, FLOW_SEND_MAX));
+	*ret = uv_buf_init(NULL, 0); /* on_read() gets UV_ENOBUFS */
+	if (r->turn >= CLIENT_TURN_MAX)
+		return;
+	p = target_reserve(r->target, &room);
+	if (p && room > 0)
+		*ret = uv_buf_init((char *)p, (unsigned)min_size(room, CLIENT_TURN_MAX - r->turn));
+}
+
+/* libuv's turn at this socket is over when a read brought less than it might have, or there was no buffer. */
+static void count_turn(struct relay *r, ssize_t n, const uv_buf_t *b)
+{
+	r->turn = n > 0 && (size_t)n == b->len ? r->turn + (size_t)n : 0;
 }
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
 	struct relay *r = s->data;
 	struct targets *ts = r->ts;
+	bool turn_over = r->turn >= CLIENT_TURN_MAX;
 
+	count_turn(r, n, b);
 	if (n > 0) {
 		moved(r);
 		target_commit(r->target, (size_t)n);
 	} else if (n == UV_ENOBUFS && b->len == 0) {
-		stop_reading(r); /* no room; writable() resumes */
+		if (!turn_over)
+			stop_reading(r); /* no room; writable() resumes */
 	} else if (n == UV_EOF) {
 		stop_reading(r);
 		target_shutdown(r->target);

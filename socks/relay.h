@@ -51,6 +51,7 @@ struct relay {
 	uint8_t *early; /* rest of the payload that came with the handshake and did not fit at once */
 	size_t early_at, early_n;
 	bool reading;       /* the client's socket is being read */
+	size_t turn;        /* bytes of it in this turn of the loop */
 	bool fin_passed_on; /* the client's last byte was read, and target_shutdown() was called */
 	bool target_closed; /* closed() of the target came; bytes may be left in it */
 	int target_err;     /* ... with this */

@@ -217,6 +217,31 @@ static void test_many_pieces_at_once(void **state)
 	free(down);
 }
 
+/* A client that sends as fast as it can leaves turns of the loop to others, and is not forgotten. */
+static void test_turns_are_short(void **state)
+{
+	const size_t total = 16 * CLIENT_TURN_MAX;
+	uint8_t *up = make_bytes(total, 4);
+	size_t sent = 0, got = 0, longest = 0;
+	struct bench b;
+
+	(void)state;
+	ns.tx_max = total;
+	bench_run(&b);
+	while (got < total) {
+		sent += peer_send(&b.peer, up + sent, total - sent);
+		turn();
+		fake_take(b.conn, SIZE_MAX);
+		longest = b.conn->got.n - got > longest ? b.conn->got.n - got : longest;
+		got = b.conn->got.n;
+	}
+	assert_true(longest <= CLIENT_TURN_MAX);
+	assert_true(b.r.reading);
+	assert_bytes(&b.conn->got, up, total);
+	bench_fini(&b);
+	free(up);
+}
+
 /* --- half-close ---------------------------------------------------------------------------------------- */
 
 static void test_client_ends_first(void **state)
@@ -896,6 +921,7 @@ int main(void)
 		RELAY_TEST(test_bulk_large_windows),
 		RELAY_TEST(test_bulk_tiny_pieces),
 		RELAY_TEST(test_many_pieces_at_once),
+		RELAY_TEST(test_turns_are_short),
 		RELAY_TEST(test_client_ends_first),
 		RELAY_TEST(test_far_end_ends_first),
 		RELAY_TEST(test_client_ends_second_with_bytes),
