@@ -134,8 +134,8 @@ static uint64_t link_deadline(const struct netstack *ns)
 /* Does somebody wait to be told something? */
 static bool has_news(const struct netstack *ns)
 {
-	return !list_empty(&ns->ready_list) || !list_empty(&ns->ports_ready) || !list_empty(&ns->udp_ready) ||
-	       !list_empty(&ns->lookups);
+	return ns->link_news || !list_empty(&ns->ready_list) || !list_empty(&ns->ports_ready) ||
+	       !list_empty(&ns->udp_ready) || !list_empty(&ns->lookups);
 }
 
 uint64_t netstack_sleep(struct netstack *ns)
@@ -584,6 +584,7 @@ static void check_link(struct netstack *ns)
 	uint64_t now = netstack_now();
 	struct ip address;
 
+	ns->link_news = false;
 	take_name_servers(ns);
 	if (ns->owner && !ns->failed && ns->driver->address(ns, &address)) {
 		if (!ns->ready || !ip_equal(&address, &ns->address))
@@ -649,6 +650,7 @@ static int on_up(void *link, const struct link_facts *facts, const struct link_o
 	ns->owner = owner; /* not before: the farewells of a netif of the other kind are not for this session */
 	if (r == 0)
 		r = ns->driver->up(ns);
+	ns->link_news = r == 0; /* there may be an address already; its owner hears of it when this has returned */
 	if (r != 0) {
 		ns->owner = NULL;
 		if (ns->driver)

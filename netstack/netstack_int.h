@@ -99,6 +99,7 @@ struct netstack {
 	bool failed;             /* owner->failed() was called for this up() */
 	struct ip address;       /* valid while ready, and the last one after */
 	uint64_t address_by;     /* up and not ready: when to give up */
+	bool link_news;          /* it came up: has it an address? */
 	uint64_t unready_since;  /* not ready: since when */
 	bool flows_given_up;     /* not ready: open flows have been closed already */
 	struct ip dns4[DNS_SERVERS_MAX], dns6[DNS_SERVERS_MAX];
