@@ -29,6 +29,8 @@
 				     * TLS and in the session: more than a busy turn of the loop takes, less than anyone feels */
 #define WIRE_BACKLOG_MIN (8u * KIB) /* five packets: below, there are only more system calls */
 #define WIRE_BACKLOG_MAX (256u * KIB)
+#define BATCH_BYTES (12u * KIB)     /* brought by each visit of the loop: bulk, at least 400 Mbit/s if BATCH_WAIT_US pass between */
+#define BATCH_WAIT_US 250u          /* added to a round trip while there is bulk: less than a LAN's jitter, ten times a wake-up */
 #define WIRE_CONNECT_MS 10000u      /* one TCP connect, softether-protocol.md 12.1 */
 #define WIRE_TLS_MS 15000u          /* one TLS handshake, softether-protocol.md 12.1 */
 #define WIRE_STAGGER_MS 250u        /* head start of one address before the next is tried too; RFC 8305, section 5 */

@@ -11,6 +11,7 @@
  *     up     frames reach the session through link_owner.output(). They leave once per loop turn: at the end of a down
  *            turn, or, if a client, a timer or a datagram caused them, from the prepare handle that runs before the loop
  *            sleeps. So everything that one turn produced shares TLS records and one write a wire.
+ *     rest   in the middle of bulk the loop waits a quarter of a millisecond before it looks again (batch.h).
  *
  * Nothing is queued here. A wire that is full leaves bytes in the session, a full session says VE_AGAIN to the link,
  * lwIP keeps the segment; SESSION_ROOM goes the other way. Behind a wire that is full, the session's queue is kept as
@@ -42,9 +43,12 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "core/batch.h"
 #include "core/err.h"
 #include "core/log.h"
 #include "core/udp_socket.h"
@@ -106,6 +110,7 @@ struct tunnel {
 	bool was_up;          /* ever */
 	uint32_t tries;       /* attempts in a row that failed */
 
+	struct batch batch;   /* of what the wires bring */
 	uv_timer_t timer;     /* session deadline or farewell, or back-off, by state */
 	uv_prepare_t prepare; /* runs kicked work before the loop sleeps */
 	unsigned handles;     /* to be closed before the memory may go */
@@ -334,6 +339,7 @@ static void pull_channel(struct channel *c)
 			return;
 		}
 		t->session->ops->rx_commit(t->session, c->number, n, uv_now(t->loop));
+		batch_came(&t->batch, n);
 		take_events(t);
 	}
 }
@@ -610,12 +616,23 @@ static void on_link_kick(void *ctx)
 	t->kicked = true;
 }
 
+/* In the middle of bulk, and nobody has anything for us: more will be there at once than one packet after the other. */
+static void let_gather(struct tunnel *t)
+{
+	struct timespec wait = { .tv_nsec = 1000L * batch_wait_us(&t->batch, uv_now(t->loop)) };
+	struct pollfd events = { .fd = uv_backend_fd(t->loop), .events = POLLIN };
+
+	if (wait.tv_nsec > 0 && uv_backend_timeout(t->loop) != 0 && poll(&events, 1, 0) == 0)
+		nanosleep(&wait, NULL);
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct tunnel *t = prepare->data;
 
 	if (t->kicked)
 		turn(t);
+	let_gather(t);
 }
 
 /* --- attempts ------------------------------------------------------------------------------------------------- */
