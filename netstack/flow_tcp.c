@@ -226,9 +226,7 @@ static void check_end(struct flow *f)
 /* Has lwIP something that could go out now? It stops after TCP_OUTPUT_QUANTUM. */
 static bool may_send(const struct tcp_pcb *pcb)
 {
-	const struct tcp_seg *seg = pcb->unsent;
-
-	return seg && lwip_ntohl(seg->tcphdr->seqno) - pcb->lastack + seg->len <= LWIP_MIN(pcb->snd_wnd, pcb->cwnd);
+	return tcp_has_to_send(pcb);
 }
 
 /* --- lwIP's callbacks: facts only ----------------------------------------------------------------------- */

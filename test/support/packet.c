@@ -265,6 +265,8 @@ static void make_tcp(struct wr *w, const struct packet *p)
 		options += 4;
 	if (syn && p->sack_permitted)
 		options += 4;
+	if (!syn && p->nsacks > 0)
+		options += 4 + 8 * p->nsacks;
 	wr_u16(w, p->from_port);
 	wr_u16(w, p->to_port);
 	wr_u32(w, p->seq);
@@ -279,6 +281,12 @@ static void make_tcp(struct wr *w, const struct packet *p)
 		wr_u32(w, 0x01030300u | (uint32_t)p->scale);
 	if (syn && p->sack_permitted)
 		wr_u32(w, 0x01010402u);
+	if (!syn && p->nsacks > 0)
+		wr_u32(w, 0x01010502u + 8 * p->nsacks);
+	for (unsigned i = 0; !syn && i < p->nsacks; i++) {
+		wr_u32(w, p->sacks[i][0]);
+		wr_u32(w, p->sacks[i][1]);
+	}
 }
 
 static void make_transport(struct wr *w, const struct packet *p)

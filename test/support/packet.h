@@ -15,6 +15,7 @@
 #include "core/bytes.h"
 
 #define PACKET_MAX 2048u
+#define PACKET_SACKS 4u /* blocks of RFC 2018 that fit in a TCP header */
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 enum { ARP_REQUEST = 1, ARP_REPLY = 2 };
@@ -47,6 +48,8 @@ struct packet {
 	uint16_t mss;    /* of a SYN; 0: no option */
 	int scale;       /* of a SYN; -1: no option */
 	bool sack_permitted;
+	unsigned nsacks;         /* of any other segment, when made */
+	uint32_t sacks[PACKET_SACKS][2];
 	/* ICMP */
 	uint8_t type, code;
 	/* what is behind all these headers; borrowed */

@@ -22,11 +22,13 @@ void tcp_peer_init(struct tcp_peer *p, struct ip ip, uint16_t port, void (*emit)
 	p->read_at_once = true;
 	p->rx = malloc(TCP_PEER_MAX); /* of which only what is used will be there */
 	p->tx = malloc(TCP_PEER_MAX);
-	assert(p->rx && p->tx);
+	p->held = malloc(TCP_PEER_HELD * sizeof(*p->held));
+	assert(p->rx && p->tx && p->held);
 }
 
 void tcp_peer_fini(struct tcp_peer *p)
 {
+	free(p->held);
 	free(p->rx);
 	free(p->tx);
 	memset(p, 0, sizeof(*p));
@@ -81,6 +83,7 @@ static void send_syn_ack(struct tcp_peer *p)
 	s.window = p->buffer > 0xffff ? 0xffff : p->buffer; /* never scaled in a SYN */
 	s.mss = p->mss;
 	s.scale = scaling(p) ? p->scale : -1;
+	s.sack_permitted = p->sack;
 	emit(p, &s);
 }
 
@@ -137,11 +140,64 @@ static void take_ack(struct tcp_peer *p, const struct packet *in, uint64_t now_m
 		p->fin_acked = true;
 }
 
+/* The range that grew first, then those that came last, as far as a peer whose data is in order can tell. */
+static void send_sack(struct tcp_peer *p, unsigned grown)
+{
+	struct packet s = tcp_peer_segment(p, ACK);
+
+	memcpy(s.sacks[s.nsacks++], p->held[grown], sizeof(*p->held));
+	for (unsigned i = p->nheld; i-- > 0 && s.nsacks < PACKET_SACKS;)
+		if (i != grown)
+			memcpy(s.sacks[s.nsacks++], p->held[i], sizeof(*p->held));
+	emit(p, &s);
+}
+
+/* Put a segment into the place it will have, and its numbers on the list. */
+static void hold(struct tcp_peer *p, const struct packet *in)
+{
+	uint32_t from = in->seq, to = from + (uint32_t)in->payload.n;
+	unsigned i = 0, last;
+
+	assert(p->rx_len + (to - p->rcv_nxt) <= TCP_PEER_MAX && p->nheld < TCP_PEER_HELD);
+	memcpy(p->rx + p->rx_len + (from - p->rcv_nxt), in->payload.p, in->payload.n);
+	while (i < p->nheld && before(p->held[i][1], from))
+		i++;
+	for (last = i; last < p->nheld && !before(to, p->held[last][0]); last++) {
+		from = before(p->held[last][0], from) ? p->held[last][0] : from;
+		to = before(to, p->held[last][1]) ? p->held[last][1] : to;
+	}
+	memmove(p->held + i + 1, p->held + last, (p->nheld - last) * sizeof(*p->held));
+	p->nheld = p->nheld + 1 - (last - i);
+	p->held[i][0] = from;
+	p->held[i][1] = to;
+	send_sack(p, i);
+}
+
+/* What is in order now, because a gap was filled, is received. */
+static void take_held(struct tcp_peer *p)
+{
+	unsigned n = 0;
+
+	for (; n < p->nheld && !before(p->rcv_nxt, p->held[n][0]); n++) {
+		uint32_t more = before(p->rcv_nxt, p->held[n][1]) ? p->held[n][1] - p->rcv_nxt : 0;
+
+		p->rcv_nxt += more;
+		p->rx_len += more;
+		p->unread += p->read_at_once ? 0 : more;
+	}
+	p->nheld -= n;
+	memmove(p->held, p->held + n, p->nheld * sizeof(*p->held));
+}
+
 static void take_data(struct tcp_peer *p, const struct packet *in)
 {
 	size_t room = p->unread < p->buffer ? p->buffer - p->unread : 0;
 	size_t skip = p->rcv_nxt - in->seq, n = in->payload.n;
 
+	if (p->sack && before(p->rcv_nxt, in->seq) && in->payload.n > 0 && !(in->flags & FIN)) {
+		hold(p, in);
+		return;
+	}
 	if (before(p->rcv_nxt, in->seq) || skip > n || (skip == n && n > 0)) {
 		send_ack(p); /* not what comes next */
 		return;
@@ -155,11 +211,15 @@ static void take_data(struct tcp_peer *p, const struct packet *in)
 	p->rx_len += n;
 	p->unread += p->read_at_once ? 0 : n;
 	p->rcv_nxt += (uint32_t)n;
+	take_held(p);
 	if ((in->flags & FIN) && p->rcv_nxt == in->seq + in->payload.n && !p->got_fin) {
 		p->rcv_nxt++;
 		p->got_fin = true;
 	}
-	send_ack(p);
+	if (p->nheld > 0)
+		send_sack(p, 0);
+	else
+		send_ack(p);
 }
 
 static void start(struct tcp_peer *p, enum tcp_peer_state state, struct ip ip, uint16_t port)

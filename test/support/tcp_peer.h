@@ -10,6 +10,7 @@
 
 #include "packet.h"
 
+#define TCP_PEER_HELD 8192u
 #define TCP_PEER_MAX (8u << 20) /* bytes of each direction */
 
 enum tcp_peer_state { PEER_LISTEN, PEER_SYN_SENT, PEER_SYN_RECEIVED, PEER_OPEN, PEER_CLOSED };
@@ -27,6 +28,7 @@ struct tcp_peer {
 	bool mute;         /* hears nothing, says nothing */
 	bool endless;      /* forgets what it gets, and has zeros to send without an end while sending is set */
 	bool sending;
+	bool sack;         /* keeps what came out of order, not if endless, and says so (RFC 2018) */
 
 	enum tcp_peer_state state;
 	struct ip their_ip;
@@ -44,6 +46,8 @@ struct tcp_peer {
 	bool fin_wanted, fin_sent, fin_acked;
 	bool got_fin, got_rst;
 	uint64_t progress_ms;    /* when una last moved, or sending began */
+	uint32_t (*held)[2];     /* what is there out of order: TCP_PEER_HELD ranges in order, with gaps between */
+	unsigned nheld;
 	unsigned segments_in, acks_in; /* with data; without */
 	unsigned resent;
 };

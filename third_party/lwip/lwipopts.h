@@ -140,7 +140,7 @@
  * segments in proportion, because the cost of small ones is not their bytes. */
 #define TCP_OOSEQ_BYTES_LIMIT(pcb) LWIP_MIN((pcb)->rcv_wnd, 1024 * 1024)
 #define TCP_OOSEQ_PBUFS_LIMIT(pcb) ((u16_t)(TCP_OOSEQ_BYTES_LIMIT(pcb) / 1024 + 16))
-#define LWIP_TCP_SACK_OUT 1             /* tell the sender what arrived; lwIP does not use what it is told */
+#define LWIP_TCP_SACK_OUT 1             /* tell the sender what arrived; what we are told is used (our patch 0020) */
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define LWIP_TCP_TIMESTAMPS 0           /* lwIP neither measures nor protects with them: 12 bytes per segment for nothing */
 /* RFC 6928: start with ten segments. */
