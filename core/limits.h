@@ -183,7 +183,7 @@
 #define CLIENT_KEEPALIVE_S 60u /* how often TCP asks a silent client: one on another machine may have vanished */
 #define CLIENT_UNSENT_MAX (1u * MIB) /* bytes that wait in the socket of a client until it reads; at a quarter of it, a client
 				      * that does read cost a third more CPU for each byte */
-#define CLIENT_TURN_MAX (256u * KIB) /* read of one client in one turn of the loop; the reason is that of WIRE_TURN_MAX */
+#define CLIENT_TURN_MAX (64u * KIB) /* the same for one client of the proxy */
 #define UDP_ASSOCIATIONS_MAX 256u /* at once, and a port in the private network each; a client needs one for all it does */
 #define UDP_IDLE_MS 300000u       /* an association without a datagram either way; RFC 4787 REQ-5 recommends 5 minutes */
 #define UDP_LOOKUPS_MAX 16u       /* datagrams of one association whose name is being looked up, */

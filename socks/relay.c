@@ -236,7 +236,7 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
 		return;
 	p = target_reserve(r->target, &room);
 	if (p && room > 0)
-		*ret = uv_buf_init((char *)p, (unsigned)min_size(room, CLIENT_TURN_MAX - r->turn));
+		*ret = uv_buf_init((char *)p, (unsigned)min_size(room, CLIENT_TURN_MAX));
 }
 
 /* libuv's turn at this socket is over when a read brought less than it might have, or there was no buffer. */
