@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_flow_window.c - how windows grow with the way they have to fill, rest, and share the memory there is.
  *
- * A link with a delay and a rate, in virtual time: a packet leaves when those before it have, and arrives half a round
- * trip later. Whatever a test does, no window that was announced is taken back. */
+ * Whatever a test does, no window that was announced is taken back. */
 #include "netstack/flow_int.h"
-#include "test/support/world.h"
+#include "test/support/long_link.h"
 
 #define FLOWS 40u
-#define LINK_MAX 65536u
-
-struct flight {
-	uint64_t due_us;
-	struct frame f;
-};
-
-/* One direction. */
-struct way {
-	struct flight *flights; /* LINK_MAX */
-	unsigned first, n;
-	uint64_t free_us; /* when it can take the next packet */
-};
 
 /* A flow and who uses it. */
 struct user {
@@ -33,43 +19,10 @@ struct user {
 	bool has_edge;
 };
 
-static struct world w;
-static struct way up, down;
-static uint64_t delay_us, bytes_ms; /* of the link */
 static struct user user[FLOWS];
 static unsigned nusers;
 
-/* --- the link ------------------------------------------------------------------------------------------- */
-
-static void way_put(struct way *way, const struct frame *f)
-{
-	uint64_t now = world_ms * 1000;
-	struct flight *to = &way->flights[(way->first + way->n++) % LINK_MAX];
-
-	assert_true(way->n <= LINK_MAX);
-	way->free_us = (way->free_us > now ? way->free_us : now) + f->n * 1000 / bytes_ms;
-	to->due_us = way->free_us + delay_us;
-	to->f = *f;
-}
-
-static bool way_take(struct way *way, struct frame *ret)
-{
-	if (way->n == 0 || way->flights[way->first].due_us > world_ms * 1000)
-		return false;
-	*ret = way->flights[way->first].f;
-	way->first = (way->first + 1) % LINK_MAX;
-	way->n--;
-	return true;
-}
-
-static void emit_down(void *ctx, const struct packet *p)
-{
-	struct frame f;
-
-	(void)ctx;
-	packet_make(&f, p, false);
-	way_put(&down, &f);
-}
+/* --- what the peers see --------------------------------------------------------------------------------- */
 
 /* The right edge of the window only moves on; less than a unit of it is rounding. */
 static void check_edge(struct user *u, const struct packet *p)
@@ -95,40 +48,6 @@ static void arrive(struct frame *f)
 			continue;
 		check_edge(&user[i], &p);
 		tcp_peer_input(&user[i].peer, &p, world_ms);
-	}
-}
-
-static void collect(void)
-{
-	struct frame f;
-
-	do {
-		while (queue_take(w.out, &f))
-			way_put(&up, &f);
-		if (w.room_owed) {
-			w.room_owed = false;
-			w.depth++;
-			w.ops->room(w.ns);
-			w.depth--;
-		}
-	} while (w.out->n > 0);
-}
-
-static void run(uint64_t ms)
-{
-	struct frame f;
-
-	for (uint64_t end = world_ms + ms; world_ms < end; world_ms++) {
-		while (way_take(&up, &f))
-			arrive(&f);
-		w.depth++;
-		while (way_take(&down, &f))
-			w.ops->input(w.ns, (struct slice){ .p = f.b, .n = f.n });
-		w.ops->turn_end(w.ns);
-		w.depth--;
-		if (netstack_sleep(w.ns) == 0)
-			netstack_tick(w.ns);
-		collect();
 	}
 }
 
@@ -214,12 +133,7 @@ static void start(uint64_t rtt_ms, uint64_t mb_per_s, size_t memory)
 	struct netstack_conf conf = world_conf();
 
 	conf.memory = memory;
-	world_init(&w, &conf, LINK_IP);
-	w.facts.ip4 = packet_ip4(10, 9, 8, 7);
-	world_start(&w);
-	delay_us = rtt_ms * 500;
-	bytes_ms = mb_per_s * 1000;
-	up.first = up.n = down.first = down.n = 0;
+	link_start(&conf, rtt_ms, mb_per_s * 1000);
 	nusers = 0;
 }
 
@@ -238,8 +152,7 @@ static void finish(void)
 		tcp_peer_fini(&user[i].peer);
 	}
 	assert_int_equal(memory_now(), 0);
-	w.out->n = 0;
-	world_fini(&w);
+	link_finish();
 }
 
 static uint32_t window_of(const struct user *u)
@@ -508,21 +421,6 @@ static void starting_small(void **state)
 	finish();
 }
 
-static int group_setup(void **state)
-{
-	up.flights = calloc(LINK_MAX, sizeof(*up.flights));
-	down.flights = calloc(LINK_MAX, sizeof(*down.flights));
-	return up.flights && down.flights ? world_warm_up(state) : -1;
-}
-
-static int group_teardown(void **state)
-{
-	(void)state;
-	free(up.flights);
-	free(down.flights);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,5 +435,5 @@ int main(void)
 		cmocka_unit_test(starting_small),
 	};
 
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+	return cmocka_run_group_tests(tests, link_setup, link_teardown);
 }

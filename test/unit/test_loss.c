@@ -2,24 +2,12 @@
 /* test_loss.c - an upload over a long way that loses packets: what the peer has is not sent again, all else soon.
  *
  * Virtual time: a round trip of 100 ms, and segments that are lost by a rule. Every byte is compared. */
-#include "test/support/world.h"
+#include "test/support/long_link.h"
 
-#define LINK_MAX 16384u
 #define TOTAL (6u << 20)
 #define RTT_MS 100u
+#define AT_ONCE (1u << 30) /* bytes a millisecond: no rate */
 
-struct flight {
-	uint64_t due_ms;
-	struct frame f;
-};
-
-struct way {
-	struct flight *flights; /* LINK_MAX */
-	unsigned first, n;
-};
-
-static struct world w;
-static struct way up, down;
 static struct tcp_peer peer;
 static struct flow *flow;
 static uint32_t newest; /* sequence number behind all that was sent so far */
@@ -29,34 +17,6 @@ static size_t sent;
 static bool ended;
 static unsigned closed;
 static uint64_t began;
-
-static void way_put(struct way *way, const struct frame *f)
-{
-	struct flight *to = &way->flights[(way->first + way->n++) % LINK_MAX];
-
-	assert_true(way->n <= LINK_MAX);
-	to->due_ms = world_ms + RTT_MS / 2;
-	to->f = *f;
-}
-
-static bool way_take(struct way *way, struct frame *ret)
-{
-	if (way->n == 0 || way->flights[way->first].due_ms > world_ms)
-		return false;
-	*ret = way->flights[way->first].f;
-	way->first = (way->first + 1) % LINK_MAX;
-	way->n--;
-	return true;
-}
-
-static void emit_down(void *ctx, const struct packet *p)
-{
-	struct frame f;
-
-	(void)ctx;
-	packet_make(&f, p, false);
-	way_put(&down, &f);
-}
 
 static bool has(uint32_t from, uint32_t to)
 {
@@ -82,39 +42,6 @@ static void arrive(struct frame *f)
 	if (p.payload.n > 0 && has(p.seq, p.seq + (uint32_t)p.payload.n))
 		nagain++;
 	tcp_peer_input(&peer, &p, world_ms);
-}
-
-static void collect(void)
-{
-	struct frame f;
-
-	do {
-		while (queue_take(w.out, &f))
-			way_put(&up, &f);
-		if (w.room_owed) {
-			w.room_owed = false;
-			w.depth++;
-			w.ops->room(w.ns);
-			w.depth--;
-		}
-	} while (w.out->n > 0);
-}
-
-static void run_ms(void)
-{
-	struct frame f;
-
-	while (way_take(&up, &f))
-		arrive(&f);
-	w.depth++;
-	while (way_take(&down, &f))
-		w.ops->input(w.ns, (struct slice){ .p = f.b, .n = f.n });
-	w.ops->turn_end(w.ns);
-	w.depth--;
-	if (netstack_sleep(w.ns) == 0)
-		netstack_tick(w.ns);
-	collect();
-	world_ms++;
 }
 
 static uint8_t byte_at(size_t at)
@@ -167,10 +94,7 @@ static uint64_t upload(bool sack, bool (*rule)(const struct packet *, unsigned))
 	struct dest to = dest_ip(ip, 80);
 	uint64_t took;
 
-	world_init(&w, &conf, LINK_IP);
-	w.facts.ip4 = packet_ip4(10, 9, 8, 7);
-	world_start(&w);
-	up.first = up.n = down.first = down.n = 0;
+	link_start(&conf, RTT_MS, AT_ONCE);
 	nsegments = nlost = nagain = closed = 0;
 	sent = 0;
 	ended = false;
@@ -180,27 +104,24 @@ static uint64_t upload(bool sack, bool (*rule)(const struct packet *, unsigned))
 	peer.scale = 10;
 	peer.buffer = 7u << 20;
 	assert_int_equal(flow_open(w.ns, &to, &ev, NULL, &flow), 0);
-	for (int i = 0; i < 300; i++)
-		run_ms();
+	run(300);
 	assert_int_equal(peer.state, PEER_OPEN);
 	newest = peer.rcv_nxt;
 	on_writable(NULL);
 	flow_flush(w.ns);
 	began = world_ms;
 	while (!peer.got_fin && world_ms - began < 300000)
-		run_ms();
+		run(1);
 	took = world_ms - began;
 	assert_true(peer.got_fin);
 	assert_int_equal(peer.rx_len, TOTAL);
 	for (size_t i = 0; i < TOTAL; i++)
 		if (peer.rx[i] != byte_at(i))
 			fail_msg("byte %zu is wrong", i);
-	for (int i = 0; i < 300; i++)
-		run_ms();
+	run(300);
 	flow_free(flow);
 	tcp_peer_fini(&peer);
-	w.out->n = 0;
-	world_fini(&w);
+	link_finish();
 	return took;
 }
 
@@ -299,21 +220,6 @@ static void without_sack(void **state)
 	upload(false, one_of_forty);
 }
 
-static int group_setup(void **state)
-{
-	up.flights = calloc(LINK_MAX, sizeof(*up.flights));
-	down.flights = calloc(LINK_MAX, sizeof(*down.flights));
-	return up.flights && down.flights ? world_warm_up(state) : -1;
-}
-
-static int group_teardown(void **state)
-{
-	(void)state;
-	free(up.flights);
-	free(down.flights);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,5 +230,5 @@ int main(void)
 		cmocka_unit_test(without_sack),
 	};
 
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+	return cmocka_run_group_tests(tests, link_setup, link_teardown);
 }
