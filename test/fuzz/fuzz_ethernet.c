@@ -9,6 +9,8 @@
  *     T nn         nn milliseconds pass
  *     S f ss aa ww nn   a segment of the flow's peer: flags, offsets of its numbers from what would be right (signed),
  *                  window, bytes of payload
+ *     K aa n (ll rr)...    an ACK of the flow's peer that has n blocks, 0 to 4, of what came out of order (RFC 2018): offsets
+ *                  from what would be right (signed)
  *     D nn bytes   a DNS answer, with the id and port of the last question
  *     O n          the client, or the tunnel, does something: see act()
  *
@@ -491,18 +493,36 @@ static uint32_t rd_signed(struct rd *r)
 	return (rd_u16(r) ^ 0x8000u) - 0x8000u;
 }
 
+/* Offsets of its numbers from what would be right. */
+static struct packet segment(uint8_t flags, uint32_t seq, uint32_t ack, uint16_t window)
+{
+	return (struct packet){ .from = w.remote, .to = w.local, .proto = PROTO_TCP, .from_port = w.remote_port,
+				.to_port = w.local_port, .seq = w.acked + seq, .ack = w.expected + ack, .flags = flags,
+				.window = window, .mss = 1460, .scale = 7, .sack_permitted = true };
+}
+
 static void step_segment(struct rd *r)
 {
 	static uint8_t payload[1460];
 	uint8_t flags = rd_u8(r);
 	uint32_t seq = rd_signed(r), ack = rd_signed(r);
 	uint16_t window = rd_u16(r), n = rd_u16(r);
-	struct packet p = { .from = w.remote, .to = w.local, .proto = PROTO_TCP, .from_port = w.remote_port,
-			    .to_port = w.local_port, .seq = w.acked + seq,
-			    .ack = w.expected + ack, .flags = flags, .window = window, .mss = 1460,
-			    .scale = 7, .sack_permitted = true,
-			    .payload = { .p = payload, .n = n < sizeof(payload) ? n : sizeof(payload) } };
+	struct packet p = segment(flags, seq, ack, window);
 
+	p.payload = (struct slice){ .p = payload, .n = n < sizeof(payload) ? n : sizeof(payload) };
+	if (rd_ok(r) && w.local.family != IP_NONE)
+		answer(&p);
+}
+
+static void step_sack(struct rd *r)
+{
+	struct packet p = segment(ACK, 0, rd_signed(r), 0xffff);
+
+	p.nsacks = rd_u8(r) % (PACKET_SACKS + 1);
+	for (unsigned i = 0; i < p.nsacks; i++) {
+		p.sacks[i][0] = w.expected + rd_signed(r);
+		p.sacks[i][1] = w.expected + rd_signed(r);
+	}
 	if (rd_ok(r) && w.local.family != IP_NONE)
 		answer(&p);
 }
@@ -561,6 +581,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			step_frame(&r, step == 'C');
 		} else if (step == 'S') {
 			step_segment(&r);
+		} else if (step == 'K') {
+			step_sack(&r);
 		} else if (step == 'D') {
 			step_dns(&r);
 		} else if (step == 'O') {
