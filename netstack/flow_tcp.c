@@ -223,12 +223,6 @@ static void check_end(struct flow *f)
 	flow_make_ready(f, FACT_CLOSED);
 }
 
-/* Has lwIP something that could go out now? It stops after TCP_OUTPUT_QUANTUM. */
-static bool may_send(const struct tcp_pcb *pcb)
-{
-	return tcp_has_to_send(pcb);
-}
-
 /* --- lwIP's callbacks: facts only ----------------------------------------------------------------------- */
 
 static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
@@ -254,7 +248,7 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 		pcb->persist_backoff = 0;
 	sendq_acked(&f->tx, len);
 	flow_send_acked(f, len);
-	if (f->tx.write || (may_send(pcb) && !list_linked(&f->refused)))
+	if (f->tx.write || (tcp_has_to_send(pcb) && !list_linked(&f->refused)))
 		flow_make_dirty(f);
 	if (f->tx_starved && flow_send_room(f)) {
 		f->tx_starved = false;
@@ -435,7 +429,7 @@ void flow_push_all(struct netstack *ns)
 
 		list_del(&f->dirty);
 		push(f);
-		if (f->pcb && f->pcb->snd_nxt != before && may_send(f->pcb) && !list_linked(&f->refused))
+		if (f->pcb && f->pcb->snd_nxt != before && tcp_has_to_send(f->pcb) && !list_linked(&f->refused))
 			list_move_last(&batch, &f->dirty);
 	}
 	flow_ack_all(ns);
@@ -491,7 +485,7 @@ void flow_retry_refused(struct netstack *ns)
 		retry(f);
 		if (list_linked(&f->refused))
 			last = &f->refused; /* full again: it has had its turn, the others come first then */
-		else if (f->pcb->snd_nxt != before && may_send(f->pcb))
+		else if (f->pcb->snd_nxt != before && tcp_has_to_send(f->pcb))
 			list_move_last(&batch, &f->refused); /* it has had its turn, and there is room for another */
 	}
 	while (!list_empty(&batch))

@@ -782,6 +782,27 @@ static void test_down(void **state)
 	}
 }
 
+/* However much the server has to say, others have their turn in between. */
+static void test_turns_are_short(void **state)
+{
+	size_t longest = 0;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, SERVE, NULL);
+	r.server.to_send = r.want = MUCH;
+	rig_connect(&r, "127.0.0.1", r.server.port);
+	while (r.got < MUCH) {
+		size_t before = r.got;
+
+		uv_run(&r.loop, UV_RUN_ONCE);
+		longest = r.got - before > longest ? r.got - before : longest;
+	}
+	assert_true(longest <= WIRE_TURN_MAX + WIRE_READ_MAX);
+	rig_stop(&r);
+	rig_fini(&r);
+}
+
 static void test_up(void **state)
 {
 	struct rig r;
@@ -1070,6 +1091,7 @@ int main(void)
 		cmocka_unit_test(test_misbehaving_peers),
 		cmocka_unit_test(test_refused_certificate),
 		cmocka_unit_test(test_down),
+		cmocka_unit_test(test_turns_are_short),
 		cmocka_unit_test(test_up),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_paused_owner),
